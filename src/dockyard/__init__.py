@@ -1,0 +1,1 @@
+"""dockyard: learn containers and Kubernetes on live systems."""

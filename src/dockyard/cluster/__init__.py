@@ -1,0 +1,1 @@
+"""Kubernetes: the API server, the controllers, the scheduler and the node agent."""

@@ -1,0 +1,1 @@
+"""The Docker Engine API, one file per family of endpoints."""

@@ -1,0 +1,1 @@
+"""Exercises: staging, load, faults, evidence, verdicts and progress."""

@@ -1,0 +1,1 @@
+"""Our containerd: images, root file systems, processes and the virtual network."""

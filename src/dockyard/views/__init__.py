@@ -1,0 +1,1 @@
+"""What a notebook shows: tables and plots, each with a text twin."""
