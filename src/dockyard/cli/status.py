@@ -1,0 +1,46 @@
+"""`dockyard status`: is the platform running, and where are its endpoints?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from dockyard.cli._options import answer, json_option
+from dockyard.errors import EXIT_NOT_RUNNING
+from dockyard.home import Home
+
+
+@click.command("status")
+@json_option
+def command(as_json: bool) -> None:
+    """Show whether the platform runs, and where its endpoints are.
+
+    Exit status 0 when it runs and its node is Ready, 3 when it does not run.
+    """
+    home = Home.find()
+    state = home.state()
+    if state is None:
+        document: dict[str, Any] = {"running": False, "home": str(home.root)}
+        pid = home.daemon_pid()
+        text = "The platform is not running. Start it with: ./dockyard up"
+        if pid is not None:
+            document["pid"] = pid
+            text = f"The platform (pid {pid}) is starting or stopping; its log is {home.log}"
+        answer(document, text, as_json=as_json)
+        raise click.exceptions.Exit(EXIT_NOT_RUNNING)
+    answer({"running": True, **state}, render(state), as_json=as_json)
+
+
+def render(state: dict[str, Any]) -> str:
+    """The state as lines for a person, endpoints in a form that can be pasted into a shell."""
+    return "\n".join(
+        [
+            f"dockyard {state['version']} is running (pid {state['pid']}), node "
+            + ("Ready" if state["node_ready"] else "not Ready"),
+            f"  backend  {state['backend']}, driver {state['driver']}",
+            f"  home     {state['home']}",
+            f"  export DOCKER_HOST={state['docker_host']}",
+            f"  export KUBECONFIG={state['kubeconfig']}",
+        ]
+    )
