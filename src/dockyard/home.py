@@ -18,7 +18,7 @@ LONGEST_SOCKET_PATH = 100
 
 
 def project_root() -> Path:
-    """The clone that this package belongs to: $DOCKYARD_PROJECT, the source tree, or the nearest above here."""
+    """The clone: $DOCKYARD_PROJECT, that of this source tree, or the nearest one above here."""
     named = os.environ.get("DOCKYARD_PROJECT")
     if named:
         return Path(named).absolute()
@@ -77,7 +77,9 @@ class Home:
             return self.run
         digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]
         runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-        base = Path(runtime) if runtime and len(runtime) < 50 and os.access(runtime, os.W_OK) else Path("/tmp")
+        base = (
+            Path(runtime) if runtime and len(runtime) < 50 and os.access(runtime, os.W_OK) else Path("/tmp")
+        )
         return base / f"dockyard-{os.getuid()}-{digest}"
 
     @property
@@ -123,7 +125,7 @@ class Home:
             )
 
     def state(self) -> dict[str, Any] | None:
-        """What the running daemon said of itself when it became ready; None when none runs or none is ready."""
+        """What the daemon said of itself when it got ready; None when none runs or none is ready."""
         if self.daemon_pid() is None:
             return None
         try:

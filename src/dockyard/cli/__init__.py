@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from dockyard.errors import EXIT_BUG, UserError, explain
+from dockyard.version import VERSION
 
 __all__ = ["group", "main"]
 
@@ -29,22 +30,9 @@ class CommandDirectory(click.Group):
         command: click.Command = importlib.import_module(f"{__name__}.{cmd_name}").command
         return command
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            import difflib
-
-            near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
-            if near:
-                error.message += f" Did you mean {near[0]!r}?"
-            raise
-
 
 @click.group(cls=CommandDirectory, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="dockyard", prog_name="dockyard")
+@click.version_option(VERSION, prog_name="dockyard")
 def group() -> None:
     """Learn containers and Kubernetes on live systems.
 

@@ -21,7 +21,7 @@ NEEDED_BYTES = 1_200_000_000
 
 
 def main() -> int:
-    """Set up what is missing; 0 when all is there, 4 with a message and advice when something is in the way."""
+    """Set up what is missing; 0 when all is there, 4 (and what to do) when something is in the way."""
     parser = argparse.ArgumentParser(prog="python -m dockyard.setup", description=__doc__)
     parser.add_argument("--project", type=Path, required=True, help="the clone")
     parser.add_argument("--venv", type=Path, required=True, help="where the virtual environment goes")
@@ -67,13 +67,13 @@ def check_space(place: Path) -> None:
     free = shutil.disk_usage(place).free
     if free < NEEDED_BYTES:
         raise UserError(
-            f"only {free // 1_000_000} MB are free on the disk of {place}; set-up needs {NEEDED_BYTES // 1_000_000}",
+            f"{free // 1_000_000} MB are free on the disk of {place}; set-up needs {NEEDED_BYTES // 1_000_000}",
             "Free some space, or set DOCKYARD_VENV to a directory on another disk.",
         )
 
 
 def compile_source(environment: Environment) -> None:
-    """Compile the platform once, here, so that the first `up` needn't; where that can't be, nothing is lost."""
+    """Compile the platform once, here, so that the first `up` needn't; harmless where that can't be."""
     source = environment.project / "src" / "dockyard"
     if os.access(source, os.W_OK):
         with step("compiling the platform"):

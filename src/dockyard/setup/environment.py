@@ -61,12 +61,20 @@ class Environment:
             self.pip(["install", "--no-deps", "--require-hashes", "-r", lock], f"cannot install {lock.name}")
             return
         listing = self.pip(["config", "list"], "cannot read pip's configuration")
-        command = [uv, "pip", "install", "--python", self.python, "--no-deps", "--require-hashes"]
+        command: list[str | Path] = [
+            uv,
+            "pip",
+            "install",
+            "--python",
+            self.python,
+            "--no-deps",
+            "--require-hashes",
+        ]
         command += ["--compile-bytecode", "-r", lock]
         run(command, f"cannot install the packages of {lock.name}", uv_environment(listing, os.environ))
 
     def _uv(self) -> Path | None:
-        """uv, which installs ten times as fast as pip; None where there is no wheel of it for this machine."""
+        """uv, which installs ten times as fast as pip; None where no wheel of it fits this machine."""
         uv = self.venv / "bin" / "uv"
         if not uv.exists():
             lock = self.locks / "setup.txt"

@@ -21,7 +21,9 @@ def exclusive(venv: Path) -> Iterator[None]:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         problem = explain(error, f"cannot set up in {path.parent}")
-        problem.advice = "Clone into a directory that you can write to, or set DOCKYARD_VENV to one that you can."
+        problem.advice = (
+            "Clone into a directory that you can write to, or set DOCKYARD_VENV to one that you can."
+        )
         raise problem from error
     try:
         try:

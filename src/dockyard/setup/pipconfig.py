@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 
 
@@ -18,7 +17,7 @@ def uv_environment(listing: str, environ: Mapping[str, str]) -> dict[str, str]:
         if separator:
             name = key.rpartition(".")[2].replace("_", "-")
             words = value.strip().strip("'\"").replace("\\n", " ").split()
-            # Sections are listed from general to special; pip adds up lists and lets the last single value win.
+            # pip adds up what several sections list, and lets the last one win where there can be only one.
             settings[name] = settings.get(name, []) + words
     wanted = {
         "UV_DEFAULT_INDEX": settings.get("index-url", [])[-1:],
@@ -32,8 +31,7 @@ def uv_environment(listing: str, environ: Mapping[str, str]) -> dict[str, str]:
     for name, values in wanted.items():
         if values and name not in answer:
             answer[name] = " ".join(dict.fromkeys(values))
-    # An index that lists a package without the locked version must not hide the one that has it; hashes protect.
+    # An index without the locked version must not hide one that has it; the hashes protect.
     answer.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")
-    # Copies work across file systems, where hard links don't, and without a warning.
     answer["UV_NO_PROGRESS"] = "1"
     return answer

@@ -1,4 +1,4 @@
-"""`python -m dockyard.setup.relock`: the locks from pyproject.toml and the apps' requirements, for contributors."""
+"""`python -m dockyard.setup.relock`: the locks, from pyproject.toml and the apps' requirements."""
 
 from __future__ import annotations
 
@@ -33,8 +33,26 @@ def compile_lock(project: Path, lock: Path, sources: Sequence[str], named: str, 
     The names of indexes stay out: a lock says what, the machine's own pip configuration says from where.
     """
     uv = Path(sys.prefix) / "bin" / "uv"
-    command = [uv, "pip", "compile", *sources, "--universal", "--python-version", "3.11", "--generate-hashes"]
-    command += ["--no-emit-index-url", "--no-header", "--no-annotate", "--directory", project, "-o", lock, *extra]
+    command: list[str | Path] = [
+        uv,
+        "pip",
+        "compile",
+        *sources,
+        "--universal",
+        "--python-version",
+        "3.11",
+        "--generate-hashes",
+    ]
+    command += [
+        "--no-emit-index-url",
+        "--no-header",
+        "--no-annotate",
+        "--directory",
+        project,
+        "-o",
+        lock,
+        *extra,
+    ]
     run(command, f"cannot make {lock.name}")
     body = "".join(line for line in lock.read_text().splitlines(keepends=True) if not line.startswith("#"))
     lock.write_text(HEADER.format(source=named) + body)

@@ -11,14 +11,21 @@ from dockyard.errors import UserError
 
 
 def run(command: Sequence[str | Path], failure: str, environ: Mapping[str, str] | None = None) -> str:
-    """The output of `command`. Raises UserError, with `failure` and advice fitting the output, if it fails."""
+    """The output of `command`; if it fails, a UserError with `failure` and advice fitting the output."""
     words = [os.fspath(word) for word in command]
     try:
         done = subprocess.run(
-            words, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            words,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
     except OSError as error:
-        raise UserError(f"{failure}: {words[0]}: {error.strerror}", "Remove .venv and run the command again.") from error
+        raise UserError(
+            f"{failure}: {words[0]}: {error.strerror}", "Remove .venv and run the command again."
+        ) from error
     if done.returncode:
         tail = "\n".join(f"    {line}" for line in done.stdout.strip().splitlines()[-8:])
         raise UserError(f"{failure}\n{tail}", advise(done.stdout))
@@ -49,7 +56,7 @@ _ADVICE: tuple[tuple[tuple[str, ...], str], ...] = (
     ),
     (
         ("hash mismatch", "hashes", "mismatch"),
-        "A package differs from the lock: a cache or mirror is damaged. Clear it (`pip cache purge`) and try again.",
+        "A package differs from the lock: a cache or mirror is damaged. Try `pip cache purge` and this again.",
     ),
     (
         (
@@ -64,11 +71,11 @@ _ADVICE: tuple[tuple[tuple[str, ...], str], ...] = (
             "certificate",
             "proxy",
         ),
-        "The first set-up needs a package index: check the network (proxy: HTTPS_PROXY; mirror: `pip config set "
-        "global.index-url URL`) and run it again; what is downloaded stays. Afterwards no network is needed.",
+        "The first set-up needs a package index: check the network (proxy: HTTPS_PROXY; mirror: `pip config "
+        "set global.index-url URL`) and run it again; what is downloaded stays. Later no network is needed.",
     ),
     (
         ("no solution found", "unsatisfiable", "requires-python"),
-        "No ready-made package fits this machine; set DOCKYARD_PYTHON to a Python 3.11, 3.12 or 3.13 on glibc Linux.",
+        "No ready-made package fits this machine: set DOCKYARD_PYTHON to a Python 3.11 to 3.13 on glibc Linux.",
     ),
 )

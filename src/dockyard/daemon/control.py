@@ -1,0 +1,51 @@
+"""The control API: what the command line and the judge ask of the platform itself, on its private socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from typing import TYPE_CHECKING
+
+from dockyard.errors import UserError
+from dockyard.wire.http import Request, Response, json_response
+from dockyard.wire.router import Router
+
+if TYPE_CHECKING:
+    from dockyard.daemon.platform import Platform
+
+logger = logging.getLogger(__name__)
+
+
+class ControlApi:
+    """HTTP and JSON: GET /status, POST /stop, POST /faults, GET /doctor."""
+
+    def __init__(self, platform: Platform, stop: asyncio.Event) -> None:
+        self._platform = platform
+        self._stop = stop
+        self._router = Router()
+        self._router.add("GET", "/status", self._status)
+        self._router.add("POST", "/stop", self._stop_all)
+
+    async def handle(self, request: Request) -> Response:
+        """Answer one request; refusals carry `error` and `advice` as the command line shows them."""
+        match = self._router.resolve(request)
+        if match is None or match.handler is None:
+            status = 404 if match is None else 405
+            return json_response({"error": f"no such endpoint: {request.method} {request.path}"}, status)
+        try:
+            answer = await match.handler(request)
+        except UserError as error:
+            return json_response({"error": error.message, "advice": error.advice}, 400)
+        except (KeyError, TypeError, ValueError, json.JSONDecodeError) as error:
+            return json_response({"error": f"the request doesn't say what to do: {error!r}"}, 400)
+        assert isinstance(answer, Response)
+        return answer
+
+    async def _status(self, request: Request) -> Response:
+        return json_response(self._platform.describe())
+
+    async def _stop_all(self, request: Request) -> Response:
+        logger.info("asked to stop")
+        self._stop.set()
+        return json_response({"stopping": True})
