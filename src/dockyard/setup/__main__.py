@@ -67,7 +67,7 @@ def check_space(place: Path) -> None:
     free = shutil.disk_usage(place).free
     if free < NEEDED_BYTES:
         raise UserError(
-            f"{free // 1_000_000} MB are free on the disk of {place}; set-up needs {NEEDED_BYTES // 1_000_000}",
+            f"{free // 1_000_000} MB are free on the disk of {place}; it takes {NEEDED_BYTES // 1_000_000}",
             "Free some space, or set DOCKYARD_VENV to a directory on another disk.",
         )
 

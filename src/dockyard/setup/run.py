@@ -56,7 +56,7 @@ _ADVICE: tuple[tuple[tuple[str, ...], str], ...] = (
     ),
     (
         ("hash mismatch", "hashes", "mismatch"),
-        "A package differs from the lock: a cache or mirror is damaged. Try `pip cache purge` and this again.",
+        "A package differs from the lock: a cache or mirror is damaged. Try `pip cache purge`, then this.",
     ),
     (
         (
@@ -76,6 +76,6 @@ _ADVICE: tuple[tuple[tuple[str, ...], str], ...] = (
     ),
     (
         ("no solution found", "unsatisfiable", "requires-python"),
-        "No ready-made package fits this machine: set DOCKYARD_PYTHON to a Python 3.11 to 3.13 on glibc Linux.",
+        "No package fits this machine: set DOCKYARD_PYTHON to a Python 3.11 to 3.13 on glibc Linux.",
     ),
 )
