@@ -1,0 +1,354 @@
+"""The API server's verbs: synchronous functions over the store, the same for HTTP, controllers and the node.
+
+Every write runs defaulting, admission, validation and the optimistic lock; one that changes nothing makes no
+event. What is returned belongs to the caller. Refusals are `cluster.errors`.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from dockyard.cluster import admission, allocation, deletion, metadata, patch as patches, recorder, scale, selectors
+from dockyard.cluster.deletion import DeleteOptions
+from dockyard.cluster.errors import AlreadyExists, BadRequest, Conflict, NotFound, ServiceUnavailable
+from dockyard.cluster.fields import FieldErrors
+from dockyard.cluster.kinds import KINDS
+from dockyard.cluster.kinds.kind import Kind
+from dockyard.cluster.store import Event, Record, Store, StoreUnavailable, dump
+from dockyard.wire.clock import Clock, rfc3339
+
+Manifest = dict[str, Any]
+Check = Callable[[Manifest, Manifest], None]  # (new object, stored object): a last look at what a patch made
+
+
+class Api:
+    """The verbs over one store."""
+
+    def __init__(self, store: Store, clock: Clock, *, root_ca: str = "") -> None:
+        """`root_ca` is the PEM text that every namespace gets as the ConfigMap kube-root-ca.crt."""
+        self.store = store
+        self.clock = clock
+        self.root_ca = root_ca
+        self._recorder = recorder.Recorder(self)
+
+    def now(self) -> str:
+        """The time as `metav1.Time` has it, to the second."""
+        return rfc3339(self.clock.now())
+
+    # Reading
+
+    def find(self, kind: str, name: str, namespace: str | None = None) -> Manifest | None:
+        """A copy of the object, or None."""
+        row = KINDS[kind]
+        record = self.store.get(row.kind, self._namespace(row, namespace), name)
+        return None if record is None else _full(row, record)
+
+    def get(self, kind: str, name: str, namespace: str | None = None) -> Manifest:
+        """A copy of the object. Raises NotFound."""
+        row = KINDS[kind]
+        return _full(row, self._record(row, self._namespace(row, namespace), name))
+
+    def list(
+        self,
+        kind: str,
+        namespace: str | None = None,
+        *,
+        labels: Mapping[str, str] | str | None = None,
+        fields: str | None = None,
+    ) -> list[Manifest]:
+        """Copies of the objects, by namespace and name; `namespace` None is all of them.
+
+        `labels` is a mapping that must be contained or a selector text, `fields` a field selector text.
+        """
+        row = KINDS[kind]
+        if isinstance(labels, str):
+            selector = selectors.parse_labels(labels)
+        else:
+            selector = selectors.from_labels(labels or {})
+        wanted = selectors.parse_fields(fields or "", row)
+        records = [record for record in self.store.scan(row.kind, namespace) if selector.matches(record.labels)]
+        records.sort(key=lambda record: (record.namespace, record.name))
+        found = (_full(row, record) for record in records)
+        return [obj for obj in found if selectors.fields_match(wanted, obj)]
+
+    # Writing
+
+    def create(
+        self, kind: str, obj: Manifest, *, namespace: str | None = None, dry_run: bool = False
+    ) -> Manifest:
+        """Store a new object and return it as stored. Raises AlreadyExists, Invalid, NotFound, Forbidden."""
+        row = KINDS[kind]
+        obj = _copy(obj)
+        obj["apiVersion"], obj["kind"] = row.api_version, row.kind
+        home = metadata.place(row, obj, namespace)
+        if row.default:
+            row.default(obj)
+        admission.on_create(self, row, obj, home)
+        metadata.begin(row, obj, self.now())
+        if row.has_status or row.initial_status is not None:
+            obj.pop("status", None)
+            if row.initial_status is not None:
+                obj["status"] = _copy(row.initial_status)
+        admission.complete(self, row, obj)
+        name = obj["metadata"].get("name", "")
+        self._validate(row, obj, None)
+        if self.store.get(row.kind, home, name) is not None:
+            if obj["metadata"].get("generateName") and not dry_run:
+                # Five random characters clashed: the caller's create is repeated under another name.
+                obj["metadata"].pop("name")
+                obj["metadata"].pop("resourceVersion", None)
+                return self.create(kind, obj, namespace=home or None)
+            raise AlreadyExists.of(row, name)
+        if row.kind == "Service":
+            allocation.allocate(self.store, obj, None, dry_run=dry_run)
+        if dry_run:
+            return obj
+        self._put(row, obj)
+        if row.kind == "Namespace":
+            admission.furnish(self, name)
+        return obj
+
+    def update(self, kind: str, obj: Manifest, *, dry_run: bool = False) -> Manifest:
+        """Replace all but the status. Raises NotFound, Conflict (resourceVersion or uid differ), Invalid."""
+        row = KINDS[kind]
+        obj = _copy(obj)
+        obj["apiVersion"], obj["kind"] = row.api_version, row.kind
+        home = metadata.place(row, obj, None)
+        record = self._record(row, home, obj["metadata"].get("name", ""))
+        old = _full(row, record)
+        return self._replace(row, record, old, obj, dry_run)
+
+    def update_status(self, kind: str, obj: Manifest, *, dry_run: bool = False) -> Manifest:
+        """Replace the status and nothing else. Raises NotFound, Conflict."""
+        row = KINDS[kind]
+        home = self._namespace(row, obj["metadata"].get("namespace"))
+        record = self._record(row, home, obj["metadata"]["name"])
+        old = _full(row, record)
+        sent = obj["metadata"].get("resourceVersion")
+        if sent and sent != old["metadata"]["resourceVersion"]:
+            raise Conflict.modified(row, record.name)
+        new = _full(row, record)
+        if "status" in obj:
+            new["status"] = _copy(obj["status"])
+        else:
+            new.pop("status", None)
+        return self._store_change(row, record, new, dry_run)
+
+    def patch(
+        self,
+        kind: str,
+        name: str,
+        patch: Any,
+        patch_type: str,
+        *,
+        namespace: str | None = None,
+        subresource: str | None = None,
+        dry_run: bool = False,
+        check: Check | None = None,
+    ) -> Manifest:
+        """Change an object by a patch; `patch_type` is json, merge or strategic.
+
+        `subresource` may be status or scale. `check` sees the patched and the stored object before the write.
+        Raises NotFound, Conflict, Invalid, BadRequest.
+        """
+        row = KINDS[kind]
+        record = self._record(row, self._namespace(row, namespace), name)
+        old = _full(row, record)
+        if subresource == "scale":
+            current = scale.of(row, old)
+            new = patches.apply(scale.SCALE, current, patch, patch_type)
+            return self.update_scale(kind, name, new, namespace=namespace, dry_run=dry_run)
+        new = patches.apply(row, _full(row, record), patch, patch_type)
+        if new.get("metadata", {}).get("name") != name:
+            raise BadRequest(
+                f"the name of the object ({new.get('metadata', {}).get('name', '')}) does not match the name on "
+                f"the URL ({name})"
+            )
+        if check:
+            check(new, old)
+        if subresource == "status":
+            return self.update_status(kind, new, dry_run=dry_run)
+        metadata.place(row, new, record.namespace or None)
+        return self._replace(row, record, old, new, dry_run)
+
+    def delete(
+        self,
+        kind: str,
+        name: str,
+        namespace: str | None = None,
+        *,
+        grace_period_seconds: int | None = None,
+        propagation_policy: str | None = None,
+        preconditions: Mapping[str, str] | None = None,
+        dry_run: bool = False,
+    ) -> tuple[Manifest, bool]:
+        """Delete an object; returns its last state and whether it is gone already.
+
+        It stays, with a deletionTimestamp, while finalizers hold it or a kubelet ends its containers.
+        `preconditions` may hold uid and resourceVersion. Raises NotFound, Conflict, Forbidden.
+        """
+        row = KINDS[kind]
+        record = self._record(row, self._namespace(row, namespace), name)
+        obj = _full(row, record)
+        admission.on_delete(row, name)
+        options = DeleteOptions(
+            grace_period_seconds,
+            propagation_policy,
+            (preconditions or {}).get("uid"),
+            (preconditions or {}).get("resourceVersion"),
+        )
+        deletion.check_preconditions(row, obj, options)
+        meta = obj["metadata"]
+        grace = deletion.grace_period(row, obj, options)
+        if "deletionTimestamp" in meta:
+            grace = min(grace, meta.get("deletionGracePeriodSeconds", 0))
+            if grace_period_seconds is None and grace > 0:
+                return obj, False  # already on its way
+        meta["finalizers"] = deletion.finalizers_for(row, obj, propagation_policy)
+        started = meta.get("deletionTimestamp")
+        if started is None or grace != meta.get("deletionGracePeriodSeconds"):
+            meta["deletionTimestamp"] = rfc3339(self.clock.now() + grace)
+            meta["deletionGracePeriodSeconds"] = grace
+            if "generation" in meta:
+                meta["generation"] += 1
+        if row.kind == "Namespace":
+            obj["status"] = {**obj.get("status", {}), "phase": "Terminating"}
+        metadata.tidy(obj)
+        if deletion.is_done(obj):
+            if not dry_run:
+                self._remove(row, record)
+            return obj, True
+        return self._store_change(row, record, obj, dry_run), False
+
+    def bind(self, name: str, namespace: str, node: str) -> None:
+        """Assign a Pod to a node, as the scheduler's Binding does. Raises NotFound, Conflict when it has one."""
+        row = KINDS["Pod"]
+        record = self._record(row, namespace, name)
+        pod = _full(row, record)
+        if pod["spec"].get("nodeName"):
+            why = f"pod {name} is already assigned to node \"{pod['spec']['nodeName']}\""
+            raise Conflict(f'Operation cannot be fulfilled on pods/binding "{name}": {why}')
+        if "deletionTimestamp" in pod["metadata"]:
+            raise Conflict(f'Operation cannot be fulfilled on pods/binding "{name}": pod {name} is being deleted')
+        pod["spec"]["nodeName"] = node
+        conditions = pod["status"].setdefault("conditions", [])
+        conditions[:] = [condition for condition in conditions if condition["type"] != "PodScheduled"]
+        conditions.append(
+            {
+                "type": "PodScheduled",
+                "observedGeneration": pod["metadata"]["generation"],
+                "status": "True",
+                "lastProbeTime": None,
+                "lastTransitionTime": self.now(),
+            }
+        )
+        self._store_change(row, record, pod, dry_run=False)
+
+    def finalize(self, namespace: Manifest) -> Manifest:
+        """Replace a Namespace's spec.finalizers; one that is being deleted goes when none is left."""
+        row = KINDS["Namespace"]
+        record = self._record(row, "", namespace["metadata"]["name"])
+        new = _full(row, record)
+        new["spec"] = {"finalizers": list(namespace.get("spec", {}).get("finalizers") or ())}
+        if not new["spec"]["finalizers"]:
+            new["spec"] = {}
+        return self._store_change(row, record, new, dry_run=False)
+
+    def scale(self, kind: str, name: str, namespace: str | None = None) -> Manifest:
+        """The autoscaling/v1 Scale of an object."""
+        return scale.of(KINDS[kind], self.get(kind, name, namespace))
+
+    def update_scale(
+        self, kind: str, name: str, new: Manifest, *, namespace: str | None = None, dry_run: bool = False
+    ) -> Manifest:
+        """Set the replicas through a Scale, and return the Scale that resulted."""
+        row = KINDS[kind]
+        record = self._record(row, self._namespace(row, namespace), name)
+        old = _full(row, record)
+        changed = scale.apply(row, old, new)
+        return scale.of(row, self._replace(row, record, old, changed, dry_run))
+
+    # Telling
+
+    def subscribe(self, callback: Callable[[Event], None]) -> Callable[[], None]:
+        """Call back after each committed write, in order; returns what ends it. Do not modify the event's objects."""
+        return self.store.subscribe(callback)
+
+    def record_event(self, obj: Manifest, type: str, reason: str, message: str, *, component: str) -> None:
+        """Report something about an object as a core/v1 Event; a repetition counts up the first one."""
+        self._recorder.record(obj, type, reason, message, component)
+
+    # Inside
+
+    @staticmethod
+    def _namespace(kind: Kind, namespace: str | None) -> str:
+        return (namespace or "default") if kind.namespaced else ""
+
+    def _record(self, kind: Kind, namespace: str, name: str) -> Record:
+        record = self.store.get(kind.kind, namespace, name)
+        if record is None:
+            raise NotFound.of(kind, name)
+        return record
+
+    def _validate(self, kind: Kind, obj: Manifest, old: Manifest | None) -> None:
+        errors = FieldErrors()
+        metadata.validate(kind, obj, old, errors)
+        if kind.validate:
+            kind.validate(obj, old, errors)
+        metadata.refuse(kind, obj, errors)
+
+    def _replace(self, kind: Kind, record: Record, old: Manifest, obj: Manifest, dry_run: bool) -> Manifest:
+        obj["apiVersion"], obj["kind"] = kind.api_version, kind.kind
+        metadata.carry_over(kind, obj, old)
+        if kind.has_status:
+            obj.pop("status", None)
+            if "status" in old:
+                obj["status"] = old["status"]
+        admission.on_update(kind, obj, old)
+        if kind.default:
+            kind.default(obj)
+        self._validate(kind, obj, old)
+        if kind.kind == "Service":
+            allocation.allocate(self.store, obj, old, dry_run=dry_run)
+        if kind.generation and _content(obj) != _content(old):
+            obj["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+        return self._store_change(kind, record, obj, dry_run)
+
+    def _store_change(self, kind: Kind, record: Record, obj: Manifest, dry_run: bool) -> Manifest:
+        bare = {key: value for key, value in obj.items() if key not in ("kind", "apiVersion")}
+        if dry_run or dump(bare) == record.body or bare == record.load():
+            return obj
+        if deletion.is_done(obj):
+            self._put(kind, obj)
+            self._remove(kind, self._record(kind, record.namespace, record.name))
+            return obj
+        self._put(kind, obj)
+        return obj
+
+    def _put(self, kind: Kind, obj: Manifest) -> None:
+        try:
+            self.store.put(kind.kind, obj, kind.prefix)
+        except StoreUnavailable as error:
+            raise ServiceUnavailable(str(error)) from error
+
+    def _remove(self, kind: Kind, record: Record) -> None:
+        try:
+            self.store.remove(kind.kind, record.namespace, record.name, kind.prefix)
+        except StoreUnavailable as error:
+            raise ServiceUnavailable(str(error)) from error
+
+
+def _full(kind: Kind, record: Record) -> Manifest:
+    value: Manifest = json.loads(kind.prefix + record.body[1:])
+    return value
+
+
+def _copy(obj: Manifest) -> Manifest:
+    return copy.deepcopy(obj)
+
+
+def _content(obj: Manifest) -> Manifest:
+    return {key: value for key, value in obj.items() if key not in ("metadata", "status", "kind", "apiVersion")}

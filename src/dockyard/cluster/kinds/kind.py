@@ -1,0 +1,66 @@
+"""What the API server knows of a kind: its names, its scope, its subresources and its rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from dockyard.cluster.fields import FieldErrors
+
+Manifest = dict[str, Any]
+Validate = Callable[[Manifest, Manifest | None, FieldErrors], None]
+
+VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One row of the table of kinds. `validate` gets the new object, the old one on an update, and the errors."""
+
+    group: str
+    version: str
+    kind: str
+    plural: str
+    namespaced: bool = True
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    subresources: tuple[str, ...] = ()
+    verbs: tuple[str, ...] = VERBS
+    generation: bool = False  # metadata.generation counts changes of anything but metadata and status
+    initial_status: Manifest | None = None
+    label_name: bool = False  # names are DNS labels, not subdomains
+    path_name: bool = False  # names may be anything that fits in a path segment (RBAC)
+    default: Callable[[Manifest], None] | None = None
+    validate: Validate | None = None
+    selectable: tuple[str, ...] = ()  # field selectors beside metadata.name and metadata.namespace
+    returns_deleted: bool = False  # DELETE answers the object, not a Status
+    extra: Manifest = field(default_factory=dict, compare=False)
+
+    @cached_property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @cached_property
+    def singular(self) -> str:
+        return self.kind.lower()
+
+    @cached_property
+    def resource(self) -> str:
+        """The resource with its group as error texts name it: `deployments.apps`."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    @cached_property
+    def qualified(self) -> str:
+        """The kind with its group as error texts name it: `Deployment.apps`."""
+        return f"{self.kind}.{self.group}" if self.group else self.kind
+
+    @cached_property
+    def prefix(self) -> bytes:
+        """The head of every serialised object of this kind."""
+        return b'{"kind":"%s","apiVersion":"%s",' % (self.kind.encode(), self.api_version.encode())
+
+    @cached_property
+    def has_status(self) -> bool:
+        return "status" in self.subresources

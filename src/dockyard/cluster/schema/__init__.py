@@ -1,0 +1,47 @@
+"""What fields each kind has: types, and how lists in them merge."""
+
+from __future__ import annotations
+
+import json
+import lzma
+from functools import lru_cache
+from importlib import resources
+from typing import Any, NamedTuple
+
+from dockyard.cluster.kinds.kind import Kind
+
+__all__ = ["Merge", "Schema", "fields", "merge", "root"]
+
+Schema = dict[str, Any]
+
+
+class Merge(NamedTuple):
+    """How a strategic merge patch treats a field: its strategies and, for lists of objects, the key."""
+
+    strategies: tuple[str, ...]
+    key: str
+
+
+@lru_cache(maxsize=1)
+def _load() -> Schema:
+    packed = resources.files("dockyard.cluster").joinpath("data/types.json.xz").read_bytes()
+    loaded: Schema = json.loads(lzma.decompress(packed))
+    return loaded
+
+
+def root(kind: Kind) -> str:
+    """The type of a kind's objects, as `#definition`; `any` for a kind without a schema."""
+    name = _load()["kinds"].get(f"{kind.group}/{kind.version}/{kind.kind}")
+    return f"#{name}" if name else "any"
+
+
+def fields(type_: str) -> dict[str, str]:
+    """The fields of a `#definition` and their types, in the notation of tools/kubernetes_schema.py."""
+    found: dict[str, str] = _load()["types"][type_[1:]]["f"]
+    return found
+
+
+def merge(type_: str, field: str) -> Merge | None:
+    """How a field of a `#definition` merges, where it says so."""
+    found = _load()["types"][type_[1:]].get("m", {}).get(field)
+    return Merge(tuple(found[0].split(",")), found[1]) if found else None
