@@ -10,13 +10,19 @@ from pathlib import Path
 from dockyard.errors import UserError
 
 
-def run(command: Sequence[str | Path], failure: str, environ: Mapping[str, str] | None = None) -> str:
+def run(
+    command: Sequence[str | Path],
+    failure: str,
+    environ: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> str:
     """The output of `command`; if it fails, a UserError with `failure` and advice fitting the output."""
     words = [os.fspath(word) for word in command]
     try:
         done = subprocess.run(
             words,
             env=environ,
+            cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -1,0 +1,134 @@
+"""proot, for machines that allow no user namespaces: fetched with apt, as a plain user, installed nowhere.
+
+Older proots (5.1, in Debian 12 and Ubuntu 24.04) crash PostgreSQL's initdb, so a newer one is taken from the
+distribution's next release and unpacked together with the C library that it was built for.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from dockyard.errors import UserError
+from dockyard.setup.environment import Environment
+from dockyard.setup.report import say, step
+from dockyard.setup.run import run
+
+# Where each distribution's next release is found, below the mirror that this machine uses already.
+NEXT_RELEASE = {"debian": "testing", "ubuntu": "devel"}
+PACKAGES = ("proot", "libc6", "libtalloc2", "libarchive13t64")
+LOADERS = {"x86_64": "ld-linux-x86-64.so.2", "aarch64": "ld-linux-aarch64.so.1"}
+
+
+def fetch_if_needed(environment: Environment, *, always: bool = False) -> None:
+    """Put proot below share/dockyard/proot where namespaces don't work; without apt only say what that costs.
+
+    Never fails the set-up: the platform runs without it, with fewer features, and `doctor` says which.
+    """
+    target = environment.stamps.directory / "proot"
+    if (target / "proot").exists() or not (always or os.environ.get("DOCKYARD_PROOT") or needed(environment)):
+        return
+    try:
+        with step("fetching proot, because this machine allows no user namespaces"):
+            fetch(target)
+    except (UserError, OSError) as error:
+        say(f"proot can't be had: {error}")
+        say("dockyard works without it, with fewer features: `./dockyard doctor` lists them")
+
+
+def needed(environment: Environment) -> bool:
+    """Whether bwrap fails here; tried, not guessed, because versions and settings don't tell."""
+    bwrap = environment.venv / "bin" / "bwrap"
+    command: list[str | Path] = [bwrap, "--unshare-pid", "--unshare-user", "--ro-bind", "/", "/", "--proc", "/proc", "true"]
+    if os.getuid() == 0:
+        command.remove("--unshare-user")
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return True
+    return done.returncode != 0
+
+
+def fetch(target: Path) -> None:
+    """Download and unpack proot and its libraries into `target`. Raises UserError when that can't be."""
+    if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
+        raise UserError("there is no apt on this machine")
+    work = target.with_name("proot.part")
+    shutil.rmtree(work, ignore_errors=True)
+    for directory in ("lists/partial", "cache/archives/partial", "root"):
+        (work / directory).mkdir(parents=True)
+    (work / "status").touch()
+    (work / "sources.list").write_text(_source())
+    apt = ["apt-get", "-q", *_private(work)]
+    run([*apt, "update"], "apt can't read its mirror")
+    packages = list(PACKAGES)
+    try:
+        run([*apt, "download", *packages], "apt can't download proot", cwd=work)
+    except UserError:
+        # Releases from before the change to 64-bit times call the library by its older name.
+        packages[-1] = "libarchive13"
+        run([*apt, "download", *packages], "apt can't download proot", cwd=work)
+    for package in work.glob("*.deb"):
+        run(["dpkg-deb", "-x", package, work / "root"], f"cannot unpack {package.name}")
+    _assemble(work / "root", work / "done")
+    shutil.rmtree(target, ignore_errors=True)
+    (work / "done").rename(target)
+    shutil.rmtree(work)
+
+
+def _assemble(root: Path, target: Path) -> None:
+    """Pick proot, its dynamic loader and the libraries that it needs out of the unpacked packages."""
+    library = target / "lib"
+    library.mkdir(parents=True)
+    shutil.copy2(root / "usr/bin/proot", target / "proot")
+    wanted = (LOADERS[platform.machine()], "libc.so.6", "libtalloc.so.2", "libarchive.so.13", "libm.so.6")
+    for name in wanted:
+        for found in root.rglob(name):
+            shutil.copy2(found, library / name)  # follows the link to the real file
+            break
+
+
+def _private(work: Path) -> Sequence[str]:
+    """Options that keep apt inside `work`, so that it needs no privileges and changes nothing here."""
+    settings = {
+        "Dir::State": work,
+        "Dir::State::lists": work / "lists",
+        "Dir::State::status": work / "status",
+        "Dir::Cache": work / "cache",
+        "Dir::Etc::sourcelist": work / "sources.list",
+        "Dir::Etc::sourceparts": "/dev/null",
+        "Debug::NoLocking": "1",
+        "Acquire::Languages": "none",
+        "Acquire::Retries": "3",
+        "APT::Sandbox::User": "root",
+    }
+    return [f"-o{name}={value}" for name, value in settings.items()]
+
+
+def _source() -> str:
+    """The apt source of the next release: this machine's mirror, checked with its distribution's keys."""
+    known = dict(line.partition("=")[::2] for line in Path("/etc/os-release").read_text().splitlines())
+    distribution = known.get("ID", "").strip('"')
+    release = NEXT_RELEASE.get(distribution)
+    if release is None:
+        raise UserError(f"it is not known where {distribution or 'this system'} keeps a newer proot")
+    listing = run(
+        ["apt-get", "indextargets", "--format", "$(REPO_URI) $(COMPONENT) $(CREATED_BY)"],
+        "apt has no mirror configured",
+    )
+    mirrors = [line.split() for line in listing.splitlines()]
+    for uri, component, created in (words for words in mirrors if len(words) == 3):
+        if component == "main" and created == "Packages":
+            components = "main" if distribution == "debian" else "main universe"
+            keys = f"/usr/share/keyrings/{distribution}-archive-keyring.gpg"
+            return f"deb [signed-by={keys}] {uri} {release} {components}\n"
+    raise UserError("apt has no mirror configured")
+
+
+if __name__ == "__main__":
+    fetch(Path(sys.argv[1]).absolute())
