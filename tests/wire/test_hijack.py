@@ -21,7 +21,7 @@ CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"
 
 
 async def shout(request: Request) -> None:
-    """Say the request's body, then everything that comes in capitals, then goodbye behind the client's end."""
+    """Say the request's body, then what comes in capitals, then goodbye once the client has ended."""
     body = await request.body()
     upgraded = "tcp" in request.headers.tokens("upgrade")
     headers = {"Content-Type": "application/vnd.docker.raw-stream"}

@@ -69,8 +69,8 @@ async def test_pipelined_requests_are_answered_in_order(serve: Serve, connect: C
 async def test_request_may_arrive_in_pieces_of_any_size(serve: Serve, connect: Connect, size: int) -> None:
     peer = await connect(await serve(echo))
     wire = (
-        b"POST /p HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n\r\n\r\n\r\n3\r\nabc\r\n0\r\nT: 1\r\n\r\n"
-        + GET
+        b"POST /p HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"4\r\n\r\n\r\n\r\n3\r\nabc\r\n0\r\nT: 1\r\n\r\n" + GET
     )
     for start in range(0, len(wire), size):
         peer.send(wire[start : start + size])

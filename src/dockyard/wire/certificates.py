@@ -20,7 +20,7 @@ Made = tuple[bytes, bytes, float]
 def make_authority(now: float) -> Made:
     """Make an authority that signs for ten years."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "dockyard")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "dockyard-ca")])
     builder, expires = _builder(name, name, key.public_key(), now, AUTHORITY_DAYS)
     usage = _usage(sign_certificates=True)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)

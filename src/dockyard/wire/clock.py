@@ -117,9 +117,9 @@ def rfc3339_micro(t: float) -> str:
 
 
 def rfc3339_nano(t: float) -> str:
-    """Return Unix seconds as Go's RFC3339Nano: up to nine decimals without trailing zeros."""
-    whole, nanos = divmod(round(t * 1_000_000_000), 1_000_000_000)
-    fraction = f".{nanos:09d}".rstrip("0").rstrip(".")
+    """Return Unix seconds as Go's RFC3339Nano, without trailing zeros; a float is exact to a microsecond."""
+    whole, micros = divmod(round(t * 1_000_000), 1_000_000)
+    fraction = f".{micros:06d}".rstrip("0").rstrip(".")
     return f"{_calendar(whole)}{fraction}Z"
 
 
