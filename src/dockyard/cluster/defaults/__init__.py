@@ -1,0 +1,1 @@
+"""What the API server fills into an object that leaves it out, once, at admission."""

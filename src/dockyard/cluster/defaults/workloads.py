@@ -1,0 +1,109 @@
+"""Defaults of the kinds that make Pods (pkg/apis/apps/v1/defaults.go, pkg/apis/batch/v1/defaults.go)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dockyard.cluster.defaults.pods import default_template
+
+Manifest = dict[str, Any]
+
+
+def default_deployment(obj: Manifest) -> None:
+    spec = obj.setdefault("spec", {})
+    spec.setdefault("replicas", 1)
+    default_template(spec)
+    strategy = spec.setdefault("strategy", {})
+    strategy.setdefault("type", "RollingUpdate")
+    if strategy["type"] == "RollingUpdate":
+        rolling = strategy.setdefault("rollingUpdate", {})
+        rolling.setdefault("maxUnavailable", "25%")
+        rolling.setdefault("maxSurge", "25%")
+    spec.setdefault("revisionHistoryLimit", 10)
+    spec.setdefault("progressDeadlineSeconds", 600)
+
+
+def default_replicaset(obj: Manifest) -> None:
+    spec = obj.setdefault("spec", {})
+    spec.setdefault("replicas", 1)
+    default_template(spec)
+
+
+def default_replication_controller(obj: Manifest) -> None:
+    default_replicaset(obj)
+    labels = obj["spec"]["template"]["metadata"].get("labels") or {}
+    if labels:
+        obj["spec"].setdefault("selector", dict(labels))
+        if not obj.setdefault("metadata", {}).get("labels"):
+            obj["metadata"]["labels"] = dict(labels)
+
+
+def default_statefulset(obj: Manifest) -> None:
+    spec = obj.setdefault("spec", {})
+    spec.setdefault("replicas", 1)
+    default_template(spec)
+    spec.setdefault("podManagementPolicy", "OrderedReady")
+    strategy = spec.setdefault("updateStrategy", {})
+    strategy.setdefault("type", "RollingUpdate")
+    if strategy["type"] == "RollingUpdate":
+        strategy.setdefault("rollingUpdate", {}).setdefault("partition", 0)
+    spec.setdefault("revisionHistoryLimit", 10)
+    retention = spec.setdefault("persistentVolumeClaimRetentionPolicy", {})
+    retention.setdefault("whenDeleted", "Retain")
+    retention.setdefault("whenScaled", "Retain")
+    for claim in spec.get("volumeClaimTemplates") or ():
+        claim["kind"], claim["apiVersion"] = "PersistentVolumeClaim", "v1"
+        claim.setdefault("spec", {}).setdefault("volumeMode", "Filesystem")
+        claim["status"] = {"phase": "Pending"}
+
+
+def default_daemonset(obj: Manifest) -> None:
+    spec = obj.setdefault("spec", {})
+    default_template(spec)
+    strategy = spec.setdefault("updateStrategy", {})
+    strategy.setdefault("type", "RollingUpdate")
+    if strategy["type"] == "RollingUpdate":
+        rolling = strategy.setdefault("rollingUpdate", {})
+        rolling.setdefault("maxUnavailable", 1)
+        rolling.setdefault("maxSurge", 0)
+    spec.setdefault("revisionHistoryLimit", 10)
+    metadata = obj.setdefault("metadata", {})
+    if not metadata.get("annotations"):
+        metadata["annotations"] = {}
+    metadata["annotations"].setdefault("deprecated.daemonset.template.generation", "1")
+
+
+def default_job(obj: Manifest) -> None:
+    spec = obj.setdefault("spec", {})
+    if "completions" not in spec and "parallelism" not in spec:
+        spec["completions"] = 1
+    spec.setdefault("parallelism", 1)
+    spec.setdefault("backoffLimit", 6)
+    spec.setdefault("completionMode", "NonIndexed")
+    spec.setdefault("suspend", False)
+    spec.setdefault("manualSelector", False)
+    spec.setdefault(
+        "podReplacementPolicy", "Failed" if spec.get("podFailurePolicy") else "TerminatingOrFailed"
+    )
+    explicit = "restartPolicy" in ((spec.get("template") or {}).get("spec") or {})
+    default_template(spec)
+    if not explicit:
+        # Always is the Pods' default, and wrong for a Job: the validation says so.
+        spec["template"]["spec"]["restartPolicy"] = "Always"
+    if not spec["manualSelector"]:
+        del spec["manualSelector"]
+
+
+def default_cronjob(obj: Manifest) -> None:
+    spec = obj.setdefault("spec", {})
+    spec.setdefault("concurrencyPolicy", "Allow")
+    spec.setdefault("suspend", False)
+    spec.setdefault("successfulJobsHistoryLimit", 3)
+    spec.setdefault("failedJobsHistoryLimit", 1)
+    template = spec.setdefault("jobTemplate", {})
+    template.setdefault("metadata", {})
+    default_template(template.setdefault("spec", {}))
+
+
+def default_pod_template(obj: Manifest) -> None:
+    default_template(obj)
