@@ -1,0 +1,168 @@
+"""Extracted layers on the disk: one directory each, named by its digest, appearing whole or not at all."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from dockyard.runtime import layer_tar
+from dockyard.runtime.layer_tar import Entry, Sink
+from dockyard.runtime.union import Union
+
+
+@dataclass(frozen=True)
+class Layer:
+    """`digest` is the diff id (of the uncompressed archive); `size` the bytes of the files in it."""
+
+    digest: str
+    size: int
+    tree: Path
+
+
+class Layers:
+    """The directory `root`; `NAME/tree` is a layer as overlayfs wants it, `NAME/layer.json` its entries.
+
+    Names are twelve digits, because the kernel takes all paths of one overlay in a single page.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._unfinished = root / "unfinished"
+        # What a killed process left half done is of no use to anyone.
+        shutil.rmtree(self._unfinished, ignore_errors=True)
+        self._unfinished.mkdir(parents=True)
+
+    def new_tree(self) -> Path:
+        """An empty directory on the store's file system, to be filled and then given to `add`."""
+        return Path(tempfile.mkdtemp(dir=self._unfinished)) / "tree"
+
+    def path(self, digest: str) -> Path:
+        return self._root / digest.removeprefix("sha256:")[:12] / "tree"
+
+    def get(self, digest: str) -> Layer:
+        """Raises KeyError."""
+        record = self._record(digest)
+        return Layer(digest, record["size"], self.path(digest))
+
+    def entries(self, digest: str) -> list[Entry]:
+        return [Entry(*row) for row in self._record(digest)["entries"]]
+
+    def write_tar(self, digest: str, sink: Sink) -> None:
+        """The layer as an archive whose sha256 is `digest`."""
+        blob = self.path(digest).with_name("layer.tar")
+        if blob.exists():
+            with open(blob, "rb") as file:
+                while chunk := file.read(1 << 20):
+                    sink.write(chunk)
+            return
+        layer_tar.write(self.entries(digest), self.path(digest), sink)
+
+    def add(
+        self,
+        tree: Path,
+        *,
+        keep_mtime: bool = False,
+        keep_bytecode: bool = False,
+        owners: dict[str, tuple[int, int]] | None = None,
+        skip: Iterable[str] = (),
+    ) -> Layer:
+        """Take over `tree` (on the store's file system) as a layer. It is moved, not copied."""
+        if not tree.is_dir():
+            tree.mkdir(parents=True)
+        entries = layer_tar.scan(
+            tree, keep_mtime=keep_mtime, keep_bytecode=keep_bytecode, owners=owners, skip=skip
+        )
+        return self._keep(tree, layer_tar.digest(entries, tree), entries, None)
+
+    def add_archive(self, archive: BinaryIO, below: Sequence[Path], *, limit: int | None = None) -> Layer:
+        """Unpack somebody else's layer, made for the layers `below` (lowest first). Raises LayerError.
+
+        The archive is kept, since no other tar writer would make the same bytes again.
+        """
+        holder = Path(tempfile.mkdtemp(dir=self._unfinished))
+        tree = holder / "tree"
+        tree.mkdir()
+        try:
+            with open(holder / "layer.tar", "w+b") as blob:
+                hashed = layer_tar.Hash()
+                while chunk := archive.read(1 << 20):
+                    hashed.write(chunk)
+                    blob.write(chunk)
+                blob.seek(0)
+                entries, opaque = layer_tar.extract(blob, tree, limit=limit)
+            for directory in opaque:
+                entries += _hide(directory, tree, below)
+            return self._keep(tree, hashed.digest(), entries, holder / "layer.tar")
+        finally:
+            shutil.rmtree(holder, ignore_errors=True)
+
+    def discard(self, digest: str) -> None:
+        """Remove a layer that nothing refers to any more."""
+        target = self.path(digest).parent
+        doomed = Path(tempfile.mkdtemp(dir=self._unfinished)) / "doomed"
+        try:
+            os.rename(target, doomed)
+        except FileNotFoundError:
+            return
+        remove_tree(doomed)
+
+    def names(self) -> set[str]:
+        return {item.name for item in self._root.iterdir() if item != self._unfinished}
+
+    def _keep(self, tree: Path, digest: str, entries: list[Entry], blob: Path | None) -> Layer:
+        size = sum(entry.size for entry in entries)
+        target = self.path(digest).parent
+        if (target / "layer.json").exists():
+            remove_tree(tree)
+            return Layer(digest, size, target / "tree")
+        holder = Path(tempfile.mkdtemp(dir=self._unfinished))
+        os.chmod(tree, 0o755)
+        os.chmod(holder, 0o755)
+        os.rename(tree, holder / "tree")
+        if blob is not None:
+            os.rename(blob, holder / "layer.tar")
+        record = {"digest": digest, "size": size, "entries": [astuple(entry) for entry in entries]}
+        (holder / "layer.json").write_text(json.dumps(record, separators=(",", ":")))
+        os.rename(holder, target)
+        return Layer(digest, size, target / "tree")
+
+    def _record(self, digest: str) -> dict[str, Any]:
+        try:
+            record = json.loads(self.path(digest).with_name("layer.json").read_text())
+        except FileNotFoundError:
+            raise KeyError(digest) from None
+        if record["digest"] != digest:
+            raise KeyError(digest)
+        return dict(record)
+
+
+def _hide(directory: str, tree: Path, below: Sequence[Path]) -> list[Entry]:
+    """What an opaque directory hides, as explicit whiteouts: layers never hold opaque marks."""
+    own = set(os.listdir(tree / directory))
+    hidden = []
+    for name in Union(below).listdir("/" + directory):
+        if name not in own:
+            path = f"{directory}/{name}" if directory else name
+            layer_tar.write_whiteout(tree / path)
+            hidden.append(Entry(path, "w", 0))
+    return hidden
+
+
+def remove_tree(path: Path) -> None:
+    """rm -rf that also removes what a program left unreadable for its own owner."""
+    try:
+        shutil.rmtree(path)
+    except FileNotFoundError:
+        return
+    except PermissionError:
+        os.chmod(path, 0o700)
+        for directory, names, _ in os.walk(path):
+            os.chmod(directory, 0o700)
+            for name in names:
+                if not os.path.islink(child := os.path.join(directory, name)):
+                    os.chmod(child, 0o700)
+        shutil.rmtree(path)
