@@ -1,0 +1,73 @@
+"""Ownership: who controls an object, and adopting and releasing the objects that a selector matches."""
+
+from __future__ import annotations
+
+from dockyard.cluster.api import Api
+from dockyard.cluster.selectors import matches
+from dockyard.cluster.store import Event, Manifest
+
+
+def controller_of(obj: Manifest) -> Manifest | None:
+    """The ownerReference with `controller: true`, or None."""
+    for reference in obj["metadata"].get("ownerReferences", ()):
+        if reference.get("controller"):
+            found: Manifest = reference
+            return found
+    return None
+
+
+def is_controlled_by(obj: Manifest, owner: Manifest) -> bool:
+    """Whether `owner` is the object's controller, judged by uid."""
+    reference = controller_of(obj)
+    return reference is not None and reference["uid"] == owner["metadata"]["uid"]
+
+
+def controller_reference(owner: Manifest) -> Manifest:
+    """The ownerReference that makes `owner` an object's controller."""
+    return {
+        "apiVersion": owner["apiVersion"],
+        "kind": owner["kind"],
+        "name": owner["metadata"]["name"],
+        "uid": owner["metadata"]["uid"],
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def controllers_named_by(event: Event, kind: str) -> set[str]:
+    """The names of the controllers of `kind` that the event's object has, or had before the change."""
+    names = set()
+    for obj in (event.object, event.old):
+        reference = controller_of(obj) if obj is not None else None
+        if reference is not None and reference["kind"] == kind:
+            names.add(reference["name"])
+    return names
+
+
+def claim(api: Api, owner: Manifest, kind: str) -> list[Manifest]:
+    """The objects of `kind` that `owner` controls, after adopting orphans and releasing strangers.
+
+    Adopts what its selector matches and nobody controls; gives up what it controls and no longer matches.
+    """
+    namespace = owner["metadata"]["namespace"]
+    selector = owner["spec"]["selector"]
+    owner_leaves = "deletionTimestamp" in owner["metadata"]
+    claimed = []
+    for obj in api.list(kind, namespace):
+        selected = matches(selector, obj["metadata"].get("labels", {}))
+        reference = controller_of(obj)
+        if reference is not None and reference["uid"] == owner["metadata"]["uid"]:
+            if selected or owner_leaves:
+                claimed.append(obj)
+            else:
+                references = obj["metadata"]["ownerReferences"]
+                obj["metadata"]["ownerReferences"] = [r for r in references if r["uid"] != reference["uid"]]
+                api.update(kind, obj)
+        elif (
+            reference is None and selected and not owner_leaves and "deletionTimestamp" not in obj["metadata"]
+        ):
+            if kind == "Pod" and obj["status"].get("phase") in ("Succeeded", "Failed"):
+                continue
+            obj["metadata"].setdefault("ownerReferences", []).append(controller_reference(owner))
+            claimed.append(api.update(kind, obj))
+    return claimed

@@ -1,0 +1,1 @@
+"""What a Deployment's controller knows of rollouts: revisions, sizes and progress."""
