@@ -25,6 +25,12 @@ class Environment:
         self.locks = project / "locks"
         self.stamps = Stamps(venv)
 
+    @classmethod
+    def of_this_interpreter(cls, project: Path) -> Environment | None:
+        """The environment that runs this code, if a set-up of `project` made it; None otherwise."""
+        environment = cls(project, Path(sys.prefix))
+        return environment if environment.stamps.file.exists() else None
+
     def create(self) -> None:
         """An empty environment of this interpreter; one that is half made, moved or dangling is made anew."""
         made_for = f"{self.project} {self.venv} {sys.version_info[:2]}"

@@ -44,7 +44,17 @@ def fetch_if_needed(environment: Environment, *, always: bool = False) -> None:
 def needed(environment: Environment) -> bool:
     """Whether bwrap fails here; tried, not guessed, because versions and settings don't tell."""
     bwrap = environment.venv / "bin" / "bwrap"
-    command: list[str | Path] = [bwrap, "--unshare-pid", "--unshare-user", "--ro-bind", "/", "/", "--proc", "/proc", "true"]
+    command: list[str | Path] = [
+        bwrap,
+        "--unshare-pid",
+        "--unshare-user",
+        "--ro-bind",
+        "/",
+        "/",
+        "--proc",
+        "/proc",
+        "true",
+    ]
     if os.getuid() == 0:
         command.remove("--unshare-user")
     try:
