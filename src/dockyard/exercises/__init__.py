@@ -1,1 +1,26 @@
 """Exercises: staging, load, faults, evidence, verdicts and progress."""
+
+from dockyard.exercises.command import CommandFailed
+from dockyard.exercises.exercise import Exercise, Mistake, exercise
+from dockyard.exercises.finding import Finding
+from dockyard.exercises.lesson import Course, Lesson
+from dockyard.exercises.live import ApiFailed, Live
+from dockyard.exercises.traffic import Request, Traffic
+from dockyard.exercises.trial import Trial
+from dockyard.exercises.verdict import Verdict
+
+__all__ = [
+    "ApiFailed",
+    "CommandFailed",
+    "Course",
+    "Exercise",
+    "Finding",
+    "Lesson",
+    "Live",
+    "Mistake",
+    "Request",
+    "Traffic",
+    "Trial",
+    "Verdict",
+    "exercise",
+]

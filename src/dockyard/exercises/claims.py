@@ -1,0 +1,42 @@
+"""The ledger of one trial: which of the exercise's claims were found true, false, or could not be judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dockyard.exercises.exercise import Mistake
+from dockyard.exercises.finding import Finding
+
+
+class Stop(Exception):
+    """A required claim doesn't hold: going on would judge what follows from it, not the answer."""
+
+
+class Claims:
+    """Starts with every claim open; each is decided once."""
+
+    def __init__(self, claims: Mapping[str, str]) -> None:
+        self._claims = claims
+        self._decided: dict[str, Finding] = {}
+
+    def decide(
+        self, id: str, holds: bool | None, observed: str = "", expected: str = "", hint: str = ""
+    ) -> bool | None:
+        """Note what was found. Raises Mistake for a claim that wasn't declared, or was decided before."""
+        if id not in self._claims:
+            raise Mistake(f"the check judges {id!r}, which is none of its claims: {', '.join(self._claims)}")
+        if id in self._decided:
+            raise Mistake(f"the check judges {id!r} twice")
+        step = "" if holds else hint
+        self._decided[id] = Finding(id, self._claims[id], holds, observed, expected, step)
+        return holds
+
+    def findings(self, because: str = "") -> tuple[Finding, ...]:
+        """One finding a claim, in the declared order; those still open say `because` of what."""
+        failed = next((f for f in self._decided.values() if f.holds is False), None)
+        reason = because or (f"not judged, because it is not true that {failed.claim}" if failed else "")
+        reason = reason or "the check ended without judging this"
+        return tuple(
+            self._decided.get(id, Finding(id, claim, None, observed=reason))
+            for id, claim in self._claims.items()
+        )

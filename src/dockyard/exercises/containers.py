@@ -1,0 +1,118 @@
+"""The engine side of a trial: builds, containers and their layers, all removed when the trial ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dockyard.exercises.command import CommandFailed
+
+LABEL = "dockyard.exercise"
+
+
+@dataclass(frozen=True)
+class Build:
+    """What a build gave. `layers` are diff ids (`sha256:...`), lowest first; `size` is in bytes."""
+
+    image: str
+    layers: tuple[str, ...]
+    size: int
+    seconds: float
+    log: str
+
+
+@dataclass(frozen=True)
+class Running:
+    """A container of the trial. `url` is its published port, `container` the docker SDK's object."""
+
+    container: Any
+    url: str
+
+    def logs(self) -> str:
+        return str(self.container.logs().decode(errors="replace"))
+
+    def state(self) -> Mapping[str, Any]:
+        """`State` of docker inspect, now."""
+        self.container.reload()
+        state: Mapping[str, Any] = self.container.attrs["State"]
+        return state
+
+
+class Containers:
+    """A docker SDK client whose creations carry the exercise's label."""
+
+    def __init__(self, docker_host: str, exercise: str) -> None:
+        self._docker_host = docker_host
+        self.exercise = exercise
+        self._client: Any = None
+
+    @property
+    def client(self) -> Any:
+        """The docker SDK's client."""
+        if self._client is None:
+            import docker
+
+            try:
+                self._client = docker.DockerClient(base_url=self._docker_host, timeout=60)
+            except docker.errors.DockerException as error:
+                raise CommandFailed(f"no engine at {self._docker_host}: {error}") from error
+        return self._client
+
+    def build(self, folder: Path, tag: str, **options: Any) -> Build:
+        """Build `folder` and tag it. Raises CommandFailed with the engine's message and the log's end."""
+        import docker
+
+        started = time.monotonic()
+        try:
+            image, log = self.client.images.build(
+                path=str(folder), tag=tag, rm=True, labels={LABEL: self.exercise}, **options
+            )
+        except docker.errors.BuildError as error:
+            tail = "".join(line.get("stream", "") for line in error.build_log)[-600:]
+            raise CommandFailed(f"{error}\n{tail}".strip()) from error
+        except (docker.errors.APIError, TypeError, OSError) as error:
+            raise CommandFailed(getattr(error, "explanation", None) or str(error)) from error
+        text = "".join(line.get("stream", "") for line in log)
+        layers = tuple(image.attrs["RootFS"]["Layers"])
+        return Build(image.id, layers, image.attrs["Size"], time.monotonic() - started, text)
+
+    def start(self, image: str, port: int = 8000, **options: Any) -> Running:
+        """Run a container, `port` published on this machine. Raises CommandFailed, the engine's message."""
+        import docker
+
+        try:
+            container = self.client.containers.run(
+                image,
+                detach=True,
+                ports={f"{port}/tcp": ("127.0.0.1", None)},
+                labels={LABEL: self.exercise},
+                **options,
+            )
+            container.reload()
+        except docker.errors.DockerException as error:
+            raise CommandFailed(getattr(error, "explanation", None) or str(error)) from error
+        bindings = container.attrs["NetworkSettings"]["Ports"].get(f"{port}/tcp") or []
+        address = f"http://127.0.0.1:{bindings[0]['HostPort']}" if bindings else ""
+        return Running(container, address)
+
+    def remove_all(self) -> None:
+        """Remove every container and image that carries the exercise's label. Raises CommandFailed."""
+        import docker
+
+        found = {"label": f"{LABEL}={self.exercise}"}
+        try:
+            for container in self.client.containers.list(all=True, filters=found):
+                container.remove(force=True, v=True)
+            for image in self.client.images.list(filters=found):
+                self.client.images.remove(image.id, force=True)
+        except docker.errors.NotFound:
+            pass  # somebody else, or --rm, was quicker
+        except docker.errors.DockerException as error:
+            raise CommandFailed(f"cannot clean up: {error}") from error
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()

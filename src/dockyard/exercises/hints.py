@@ -1,0 +1,90 @@
+"""Hints, one after the other, from the live system where they can; and the solution as a difference."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+
+from dockyard.backends import Backend
+from dockyard.exercises.answers import Labs, chosen
+from dockyard.exercises.exercise import Exercise
+from dockyard.exercises.lesson import Lesson
+from dockyard.exercises.live import Live
+from dockyard.exercises.progress import Progress
+
+
+@dataclass(frozen=True)
+class HintShown:
+    """One hint: `level` of `levels`, Markdown `text`."""
+
+    exercise: str
+    level: int
+    levels: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The reference answer as a unified diff from the learner's files; `why` says why it is right.
+
+    `withheld` says why it is not shown yet; then `diff` is empty.
+    """
+
+    exercise: str
+    diff: str
+    why: str
+    withheld: str = ""
+
+
+def next_hint(
+    exercise: Exercise, backend: Backend, progress: Progress, level: int | None = None
+) -> HintShown:
+    """The next hint, or the one asked for; remembered. After the last, the last one again.
+
+    A hint that reads the live system and can't says what kept it from doing so: hints never raise.
+    """
+    levels = len(exercise.hints)
+    seen = int(progress.exercise(exercise.id)["hints"])
+    chosen_level = min(max(1, level if level is not None else seen + 1), levels)
+    written = exercise.hints[chosen_level - 1]
+    if callable(written):
+        try:
+            text = written(Live(exercise.namespace, backend.kubeconfig))
+        except Exception as error:
+            text = (
+                f"This hint looks at your live system, and cannot now: {error}. "
+                f'Bring the exercise on stage with `goto("{exercise.id}")` and ask again.'
+            )
+    else:
+        text = written
+    progress.hinted(exercise.id, chosen_level)
+    return HintShown(exercise.id, chosen_level, levels, text.strip())
+
+
+def solution(
+    lesson: Lesson, exercise: Exercise, labs: Labs, progress: Progress, *, anyway: bool = False
+) -> Solution:
+    """The solution, after an attempt that was judged, or `anyway`; that it was opened is remembered."""
+    if not anyway and not progress.exercise(exercise.id)["attempts"]:
+        return Solution(
+            exercise.id, "", "", "Try first: it opens after one check, or when you ask for it anyway."
+        )
+    progress.opened_solution(exercise.id)
+    return Solution(exercise.id, difference(lesson, exercise, labs.folder(lesson)), exercise.why)
+
+
+def difference(lesson: Lesson, exercise: Exercise, mine: Path) -> str:
+    """A unified diff from the files in `mine` to the reference answer, exercise files only."""
+    reference, start = lesson.folder / "solution", lesson.folder / "lab"
+    names = dict.fromkeys([*chosen(exercise, start), *chosen(exercise, reference), *chosen(exercise, mine)])
+    parts: list[str] = []
+    for name in names:
+        right = reference / name if (reference / name).exists() else start / name
+        before, after = _lines(mine / name), _lines(right)
+        parts += difflib.unified_diff(before, after, f"yours/{name}", f"solution/{name}")
+    return "".join(line if line.endswith("\n") else line + "\n" for line in parts)
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(errors="replace").splitlines(keepends=True) if path.is_file() else []
