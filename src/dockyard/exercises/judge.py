@@ -30,6 +30,7 @@ from dockyard.exercises.faults import Faults
 from dockyard.exercises.lesson import Course, Lesson
 from dockyard.exercises.live import ApiFailed
 from dockyard.exercises.load import OURS, LoadFailed
+from dockyard.exercises.provide import provide
 from dockyard.exercises.stage import StageFailed
 from dockyard.exercises.trial import OutOfTime, Trial
 from dockyard.exercises.verdict import Verdict
@@ -63,6 +64,8 @@ def judge(
     try:
         if exercise.on != "plain":
             backend.up()
+        if exercise.on == "cluster":
+            provide_images(lesson, backend, say)
         trial = Trial(
             exercise,
             backend=backend,
@@ -94,6 +97,14 @@ def judge(
     evidence.write("verdict.json", json.dumps(verdict.as_dict(), indent=2) + "\n")
     evidence.close()
     return verdict
+
+
+def provide_images(lesson: Lesson, backend: Backend, say: Say) -> None:
+    """The images that manifests name. Raises StageFailed: they are the course's, not the learner's."""
+    try:
+        provide(lesson, backend.docker_host, say)
+    except CommandFailed as error:
+        raise StageFailed(str(error)) from error
 
 
 def run(trial: Trial) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
-import os
 import sys
 import tomllib
 from dataclasses import dataclass
@@ -51,7 +50,7 @@ class Lesson:
         for key in ("id", "title", "minutes"):
             if key not in head:
                 raise Mistake(f"{self.folder / 'lesson.md'}: its front matter has no dockyard.{key}")
-        return {"able": [], "needs": [], **head}
+        return {"able": [], "needs": [], "images": {}, **head}
 
     @property
     def id(self) -> str:
@@ -68,6 +67,12 @@ class Lesson:
     @property
     def namespace(self) -> str:
         return f"lesson-{self.id}"
+
+    @property
+    def images(self) -> dict[str, Path]:
+        """The images that the lesson's manifests name, and the folders that they are built from."""
+        course = self.folder.parent
+        return {str(tag): course / str(folder) for tag, folder in self.head["images"].items()}
 
     @cached_property
     def exercises(self) -> tuple[Exercise, ...]:
@@ -127,9 +132,8 @@ class Course:
 
     @classmethod
     def find(cls) -> Course:
-        """$DOCKYARD_COURSE (a project folder with course/ in it), else the clone that we belong to."""
-        named = os.environ.get("DOCKYARD_COURSE")
-        return cls(Path(named).absolute() if named else project_root())
+        """The course of the clone that we belong to, or of $DOCKYARD_PROJECT."""
+        return cls(project_root())
 
     @cached_property
     def lessons(self) -> tuple[Lesson, ...]:

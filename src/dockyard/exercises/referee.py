@@ -36,7 +36,7 @@ def referee(
     argv = [sys.executable, "-P", "-m", "dockyard.exercises.judge", exercise.id]
     argv += ["--answers", str(answers.absolute())] if answers is not None else []
     argv += ["--namespace", namespace] if namespace else []
-    env = {**os.environ, "DOCKYARD_COURSE": str(course), "DOCKYARD_HOME": str(home.root)}
+    env = {**os.environ, "DOCKYARD_PROJECT": str(course), "DOCKYARD_HOME": str(home.root)}
     env["PYTHONUNBUFFERED"] = "1"
     started = time.monotonic()
     process = subprocess.Popen(
