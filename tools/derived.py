@@ -1,0 +1,107 @@
+"""Writes the derived pages: docs/commands.md from the commands, docs/differences.md from `Differs:` comments.
+
+python tools/derived.py            write them
+python tools/derived.py --check    fail when one is not what it would be now
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import click
+
+PROJECT = Path(__file__).resolve().parent.parent
+SOURCE = PROJECT / "src" / "dockyard"
+MARK = re.compile(r"^(.*?)\bDiffers:\s+(.*)")
+PARTS = {
+    "wire": "HTTP",
+    "runtime": "Containers, images and the network",
+    "engine": "Docker Engine API",
+    "cluster": "Kubernetes",
+    "backends": "Backends",
+    "exercises": "Exercises",
+    "views": "Notebooks",
+    "daemon": "The platform",
+    "cli": "The command line",
+}
+
+
+def commands() -> str:
+    """Every command with its own help, so that no option is written down twice."""
+    from dockyard.cli import group
+
+    os.environ["COLUMNS"] = "100"
+    top = click.Context(group, info_name="dockyard", terminal_width=100)
+    lines = ["# Commands", "", "Made by `just docs` from the commands' own help; don't edit.", ""]
+    lines += [str(group.help or "").strip().replace("\n    ", "\n"), ""]
+    for name in group.list_commands(top):
+        command = group.get_command(top, name)
+        assert command is not None
+        context = click.Context(command, info_name=f"dockyard {name}", parent=None, terminal_width=100)
+        lines += [f"## {name}", "", "```", command.get_help(context), "```", ""]
+    return "\n".join(lines)
+
+
+def differences() -> str:
+    """Every deliberate difference from the real thing, where the code says it."""
+    found: dict[str, list[str]] = {}
+    for file in sorted(SOURCE.rglob("*.py")):
+        path = file.relative_to(SOURCE)
+        for text in _marked(file.read_text().splitlines()):
+            link = f"[{path}](../src/dockyard/{path})"
+            found.setdefault(path.parts[0].removesuffix(".py"), []).append(f"- {text} ({link})")
+    lines = ["# Where the embedded backend differs from the real thing", ""]
+    lines += ["Made by `just docs` from the `Differs:` comments in the code; don't edit.", ""]
+    for part, title in PARTS.items():
+        if part in found:
+            lines += [f"## {title}", "", *found[part], ""]
+    return "\n".join(lines)
+
+
+def _marked(lines: list[str]) -> list[str]:
+    """The texts behind `Differs:`, in comments and docstrings, with the lines that go on with them."""
+    texts = []
+    for number, line in enumerate(lines):
+        match = MARK.search(line)
+        if match is None:
+            continue
+        in_comment = "#" in match[1]
+        words = [match[2].strip()]
+        for following in lines[number + 1 :] if not words[0].endswith('"""') else ():
+            stripped = following.strip()
+            more = (
+                stripped.startswith("#") if in_comment else bool(stripped) and not stripped.startswith('"""')
+            )
+            if not more or MARK.search(stripped):
+                break
+            words.append(stripped.lstrip("# ") if in_comment else stripped)
+        texts.append(" ".join(words).removesuffix('"""').strip())
+    return texts
+
+
+PAGES = {"docs/commands.md": commands, "docs/differences.md": differences}
+
+
+def main() -> int:
+    """Write the pages, or with --check name those that are out of date and return 1."""
+    stale = []
+    for name, make in PAGES.items():
+        page = PROJECT / name
+        text = make()
+        if page.exists() and page.read_text() == text:
+            continue
+        if "--check" in sys.argv[1:]:
+            stale.append(name)
+        else:
+            page.write_text(text)
+            print(f"wrote {name}")
+    if stale:
+        print(f"out of date: {', '.join(stale)}; run `just docs`", file=sys.stderr)
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
