@@ -23,7 +23,7 @@ class Calls(NamedTuple):
 X86_64 = Calls(0xC000003E, seccomp=317, socket=41, bind=49, connect=42, listen=50, sendto=44)
 ARM64 = Calls(0xC00000B7, seccomp=277, socket=198, bind=200, connect=203, listen=201, sendto=206)
 
-# io_uring makes connections without a system call that a filter could see. The numbers are the same everywhere.
+# io_uring connects without a system call that a filter could see. The numbers are the same everywhere.
 IO_URING = (425, 426, 427)
 X32_BIT = 0x40000000
 
@@ -36,7 +36,7 @@ _NR, _ARCH = 0, 4  # offsets into struct seccomp_data
 _PR_SET_NO_NEW_PRIVS = 38
 _SET_MODE_FILTER = 1
 _FLAG_NEW_LISTENER = 1 << 3
-# Once the worker has taken a call only a fatal signal ends the wait, so no call is answered twice (Linux 5.19).
+# Once the worker has taken a call only a fatal signal ends the wait: no call is made twice (Linux 5.19).
 _FLAG_WAIT_KILLABLE = 1 << 5
 
 
@@ -59,8 +59,8 @@ def calls_of(machine: str) -> Calls:
 def program(calls: Calls) -> bytes:
     """Return the BPF program for `calls`: an array of struct sock_filter.
 
-    socket() is sent on for the internet families only; bind, connect, listen always, since a filter cannot read the
-    address; sendto only when it carries one. x32, foreign architectures and io_uring get ENOSYS.
+    socket() is sent on for the internet families only; bind, connect, listen always, since a filter cannot
+    read the address; sendto only when it carries one. x32, foreign architectures and io_uring get ENOSYS.
     """
 
     def argument(index: int, high: bool = False) -> int:
@@ -114,9 +114,9 @@ def program(calls: Calls) -> bytes:
 def install() -> int:
     """Put the calling thread under the filter for ever and return the listener (close-on-exec).
 
-    To be called in a forked child right before exec: from here on its own socket calls wait for a supervisor. Sets
-    no_new_privs. Raises OSError: ENOSYS where the kernel or the architecture has no notifications, EBUSY when the
-    caller is already under a filter with a listener.
+    To be called in a forked child right before exec: from here on its own socket calls wait for a supervisor.
+    Sets no_new_privs. Raises OSError: ENOSYS where the kernel or the architecture has no notifications, EBUSY
+    when the caller is already under a filter with a listener.
     """
     calls = calls_of(platform.machine())
     code = program(calls)

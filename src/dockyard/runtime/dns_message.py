@@ -1,0 +1,99 @@
+"""DNS messages, as far as a name server for a few record types needs them (RFC 1035, RFC 2782)."""
+
+import socket
+import struct
+from collections.abc import Sequence
+from typing import NamedTuple
+
+A, PTR, AAAA, SRV = 1, 12, 28, 33
+IN = 1
+NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED = range(6)
+
+_LARGEST_DATAGRAM = 512
+_RESPONSE, _AUTHORITATIVE, _TRUNCATED, _RECURSION_DESIRED, _RECURSION_AVAILABLE = (
+    0x8000,
+    0x400,
+    0x200,
+    0x100,
+    0x80,
+)
+
+
+class Question(NamedTuple):
+    """A query with its one question; `name` in lower case, without the last dot."""
+
+    id: int
+    flags: int
+    name: str
+    type: int
+    raw: bytes  # the question section as it came, to be repeated in the answer
+
+
+class Record(NamedTuple):
+    """One answer; the name is the question's."""
+
+    type: int
+    data: bytes
+
+
+def parse_query(message: bytes) -> Question:
+    """Read a query; raises ValueError for what isn't a standard query with one question."""
+    if len(message) < 12:
+        raise ValueError("shorter than a header")
+    id_, flags, questions = struct.unpack_from("!HHH", message)
+    if flags & _RESPONSE or flags >> 11 & 0xF or questions != 1:
+        raise ValueError("not a standard query with one question")
+    labels, at = [], 12
+    while True:
+        if at >= len(message):
+            raise ValueError("the name has no end")
+        length = message[at]
+        at += 1
+        if length == 0:
+            break
+        if length > 63 or at + length > len(message):
+            raise ValueError("a broken label")
+        labels.append(message[at : at + length].decode("ascii", "replace"))
+        at += length
+    if at + 4 > len(message):
+        raise ValueError("no type and class")
+    type_, class_ = struct.unpack_from("!HH", message, at)
+    if class_ != IN:
+        raise ValueError("not of class IN")
+    return Question(id_, flags, ".".join(labels).lower(), type_, message[12 : at + 4])
+
+
+def respond(question: Question, code: int, records: Sequence[Record] = (), ttl: int = 5) -> bytes:
+    """Write the answer to a question: whole, however long it gets."""
+    flags = _RESPONSE | _AUTHORITATIVE | _RECURSION_AVAILABLE | question.flags & _RECURSION_DESIRED | code
+    header = struct.pack("!6H", question.id, flags, 1, len(records), 0, 0)
+    answers = b"".join(
+        struct.pack("!HHHIH", 0xC00C, record.type, IN, ttl, len(record.data)) + record.data
+        for record in records
+    )
+    return header + question.raw + answers
+
+
+def truncate(message: bytes, question: Question) -> bytes:
+    """Return the message as it fits into a datagram: a longer one is cut, and the client tries TCP."""
+    if len(message) <= _LARGEST_DATAGRAM:
+        return message
+    id_, flags = struct.unpack_from("!HH", message)
+    return struct.pack("!6H", id_, flags | _TRUNCATED, 1, 0, 0, 0) + question.raw
+
+
+def address(value: str) -> Record:
+    return Record(A, socket.inet_aton(value))
+
+
+def pointer(name: str) -> Record:
+    return Record(PTR, _encode(name))
+
+
+def service(name: str, port: int) -> Record:
+    return Record(SRV, struct.pack("!HHH", 0, 100, port) + _encode(name))
+
+
+def _encode(name: str) -> bytes:
+    parts = [label.encode("ascii") for label in name.rstrip(".").split(".")]
+    return b"".join(bytes((len(part),)) + part for part in parts) + b"\0"

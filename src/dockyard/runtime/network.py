@@ -1,0 +1,323 @@
+"""The virtual network, as the daemon sees it: sandboxes, groups, names, services, cuts, published ports."""
+
+import asyncio
+import collections
+import json
+import logging
+import socket
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dockyard.runtime.addresses import Block, claim_block, localhost_of
+from dockyard.runtime.dns import Names, NameServer
+from dockyard.runtime.publish import AddressInUse, Publisher
+from dockyard.runtime.socket_filter import drop_everything
+
+__all__ = ["AddressInUse", "Network", "Sandbox", "UnknownSandboxError"]
+
+logger = logging.getLogger(__name__)
+
+
+class UnknownSandboxError(LookupError):
+    """No sandbox of this name is attached."""
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """What its processes are given: their address, the one behind their 127.0.0.1, and /etc/resolv.conf."""
+
+    name: str
+    address: str
+    localhost: str
+    resolv_conf: str
+
+
+@dataclass
+class _Member:
+    sandbox: Sandbox
+    groups: set[str]
+    search: tuple[str, ...]
+    connected: asyncio.Event = field(default_factory=asyncio.Event)  # clear while the sandbox is cut off
+
+
+class Network:
+    """One home's network. Changes are synchronous and count for every call that a program makes afterwards.
+
+    `worker_end` is handed to the parent, whose workers inherit it; after a worker's restart everything is
+    said again. Raises OSError when the machine has no free block of addresses.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.block: Block
+        self.block, self._lock = claim_block(str(home))
+        self._channel, self.worker_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._channel.setblocking(False)
+        self._unsent: collections.deque[bytes] = collections.deque()
+        self._members: dict[str, _Member] = {}
+        self._next_index = 0
+        self._services: dict[tuple[str, str, int], list[tuple[str, int]]] = {}
+        self._names = Names()
+        self._name_server = NameServer(self._names, self._asker)
+        self._hole = self._dig_hole()
+        self._publisher = Publisher(self.block.gateway)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def start(self) -> None:
+        """Begin to answer DNS queries and to supply workers, on the running loop."""
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._channel, self._hear_worker)
+        await self._name_server.start(self.block.dns, self.block.real_port(53))
+
+    async def close(self) -> None:
+        """Give up every port and address."""
+        await self._publisher.close()
+        await self._name_server.close()
+        if self._loop is not None:
+            self._loop.remove_reader(self._channel)
+            self._loop.remove_writer(self._channel)
+        for held in (self._channel, self.worker_end, *self._hole, self._lock):
+            held.close()
+
+    # Sandboxes and groups
+
+    def attach(
+        self,
+        sandbox: str,
+        *,
+        groups: Iterable[str] = (),
+        address: str | None = None,
+        search: Sequence[str] = (),
+        ndots: int | None = None,
+    ) -> Sandbox:
+        """Add a sandbox; one that is there already keeps its address and gets these groups.
+
+        `address` asks for one that it had before; it gets another if that is taken or not of this home's
+        block.
+        """
+        old = self._members.get(sandbox)
+        own = old.sandbox.address if old else self._allocate(address)
+        lines = [f"nameserver {self.block.dns}"]
+        if search:
+            lines.append(f"search {' '.join(search)}")
+        lines.append(f"options ndots:{(5 if search else 0) if ndots is None else ndots}")
+        described = Sandbox(sandbox, own, localhost_of(own), "\n".join(lines) + "\n")
+        member = _Member(described, set(groups), tuple(search))
+        if old is not None:
+            member.connected = old.connected
+        else:
+            member.connected.set()
+        self._members[sandbox] = member
+        self._announce(member)
+        return described
+
+    def detach(self, sandbox: str) -> None:
+        """Forget a sandbox, its address and its published ports; one that is not there is no error."""
+        member = self._members.pop(sandbox, None)
+        if member is not None:
+            self._publisher.forget(sandbox)
+            self._push({"op": "detach", "sandbox": sandbox})
+
+    def join(self, sandbox: str, group: str) -> None:
+        """Let the sandbox reach and be reached by the group's others, and see its names."""
+        member = self._member(sandbox)
+        member.groups.add(group)
+        self._push_groups(member)
+
+    def leave(self, sandbox: str, group: str) -> None:
+        """Undo `join`. Differs: connections that stand already go on."""
+        member = self._member(sandbox)
+        member.groups.discard(group)
+        self._push_groups(member)
+
+    # Names and services
+
+    def set_names(self, group: str, names: Mapping[str, Sequence[str]]) -> None:
+        """Let `group` resolve these names to these IPv4 addresses; an empty list removes a name."""
+        self._names.set_addresses(group, names)
+
+    def set_srv(self, group: str, name: str, targets: Sequence[tuple[str, int]]) -> None:
+        """Let `group` resolve the SRV record `name` (`_http._tcp.web`) to (name, port); empty removes it."""
+        self._names.set_srv(group, name, targets)
+
+    def set_service(self, group: str, address: str, port: int, backends: Sequence[tuple[str, int]]) -> None:
+        """Let connections of `group` to a virtual address (10.96.x.y) go round `backends`; none: refused.
+
+        A backend is a sandbox's address, or any other that is taken as it stands (127.0.0.1 is the machine's
+        own).
+        """
+        self._services[group, address, port] = list(backends)
+        self._push(self._service_message(group, address, port))
+
+    def remove_service(self, group: str, address: str, port: int) -> None:
+        """Forget a virtual address's port: connections to it are no longer answered."""
+        self._services.pop((group, address, port), None)
+        self._push({"op": "service", "group": group, "address": address, "port": port, "backends": None})
+
+    # Faults
+
+    def cut(self, sandboxes: Iterable[str]) -> None:
+        """Cut sandboxes off from all others: packets are lost, so new connections and standing ones hang.
+
+        What a sandbox does with itself goes on, and so does what the node does with it (`dial`, so probes).
+        Idempotent, and still so after a restart of the worker; unknown names are ignored. Differs: where the
+        kernel lets no one but the program itself reach its sockets (an unprivileged container), the processes
+        that hold a connection are stopped (SIGSTOP) instead, so they stand still altogether.
+        """
+        self._set_cut(sandboxes, cut=True)
+
+    def restore(self, sandboxes: Iterable[str]) -> None:
+        """Undo `cut`: what stood still goes on as soon as TCP sends again."""
+        self._set_cut(sandboxes, cut=False)
+
+    def _set_cut(self, sandboxes: Iterable[str], cut: bool) -> None:
+        for name in sandboxes:
+            member = self._members.get(name)
+            if member is None:
+                continue
+            if cut:
+                member.connected.clear()
+            else:
+                member.connected.set()
+            self._push({"op": "cut", "sandbox": name, "cut": cut})
+
+    # From outside
+
+    def real_port(self, sandbox: str, port: int) -> int:
+        """Return the port that a server in `sandbox` really has when it bound `port`."""
+        return self.block.real_port(port)
+
+    async def dial(
+        self, sandbox: str, port: int, *, localhost: bool = False
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect from the node to a sandbox's port; `localhost`: also on its 127.0.0.1 (port-forward).
+
+        Raises OSError (ConnectionRefusedError) as connecting does, UnknownSandboxError.
+        """
+        member = self._member(sandbox)
+        real = self.block.real_port(port)
+        if localhost:
+            try:
+                return await asyncio.open_connection(member.sandbox.localhost, real)
+            except ConnectionRefusedError:
+                pass  # a server on 0.0.0.0 has the sandbox's own address only
+        return await asyncio.open_connection(member.sandbox.address, real)
+
+    async def publish(self, host: str, port: int, sandbox: str, target_port: int) -> int:
+        """Forward connections to the machine's `host`:`port` (0: any free one) and return the port.
+
+        Raises AddressInUse, PermissionError (a low port), UnknownSandboxError.
+        """
+        member = self._member(sandbox)
+        target = (member.sandbox.address, self.block.real_port(target_port))
+        return await self._publisher.publish(host, port, sandbox, target, member.connected)
+
+    async def unpublish(self, host: str, port: int) -> None:
+        """Stop forwarding; connections that stand are closed. What isn't published is no error."""
+        await self._publisher.unpublish(host, port)
+
+    # Inside
+
+    def _member(self, sandbox: str) -> _Member:
+        try:
+            return self._members[sandbox]
+        except KeyError:
+            raise UnknownSandboxError(f"no sandbox {sandbox!r} on the network") from None
+
+    def _allocate(self, wanted: str | None) -> str:
+        taken = {member.sandbox.address for member in self._members.values()}
+        if wanted is not None and wanted.startswith(f"127.{self.block.number}.") and wanted not in taken:
+            return wanted
+        while True:
+            # Never reuse an address while there are fresh ones: a client may still hold the old one.
+            index, self._next_index = self._next_index, self._next_index + 1
+            try:
+                address = self.block.sandbox(index)
+            except OSError:
+                if len(taken) > index - 1:
+                    raise
+                self._next_index = 0
+                continue
+            if address not in taken:
+                return address
+
+    def _asker(self, address: str) -> tuple[frozenset[str], bool] | None:
+        """Return the groups of the sandbox that asks from `address`, and whether it may be answered."""
+        first, second, rest = address.split(".", 2)
+        own = f"{first}.{self.block.number}.{rest}"
+        for member in self._members.values():
+            if member.sandbox.address == own and int(second) in self.block.octets:
+                return frozenset(member.groups), member.connected.is_set()
+        return None
+
+    def _dig_hole(self) -> tuple[socket.socket, socket.socket]:
+        tcp, udp = socket.socket(), socket.socket(type=socket.SOCK_DGRAM)
+        for sock in (tcp, udp):
+            drop_everything(sock)
+        tcp.bind((self.block.hole, 0))
+        tcp.listen(1)
+        udp.bind(tcp.getsockname())
+        return tcp, udp
+
+    # The worker
+
+    def _hear_worker(self) -> None:
+        try:
+            raw = self._channel.recv(4096)
+        except (BlockingIOError, ConnectionResetError):
+            return
+        if not raw:
+            if self._loop is not None:
+                self._loop.remove_reader(self._channel)
+            return
+        if json.loads(raw)["op"] == "hello":
+            self._say_everything()
+
+    def _say_everything(self) -> None:
+        self._unsent.clear()
+        self._push(
+            {
+                "op": "reset",
+                "block": self.block.number,
+                "floor": self.block.floor,
+                "hole_port": self._hole[0].getsockname()[1],
+            }
+        )
+        for member in self._members.values():
+            self._announce(member)
+        for key in self._services:
+            self._push(self._service_message(*key))
+        self._push({"op": "ready"})
+
+    def _announce(self, member: _Member) -> None:
+        name, address = member.sandbox.name, member.sandbox.address
+        self._push({"op": "attach", "sandbox": name, "address": address, "groups": sorted(member.groups)})
+        if not member.connected.is_set():
+            self._push({"op": "cut", "sandbox": name, "cut": True})
+
+    def _push_groups(self, member: _Member) -> None:
+        self._push({"op": "groups", "sandbox": member.sandbox.name, "groups": sorted(member.groups)})
+
+    def _service_message(self, group: str, address: str, port: int) -> dict[str, Any]:
+        backends = self._services[group, address, port]
+        return {"op": "service", "group": group, "address": address, "port": port, "backends": backends}
+
+    def _push(self, message: dict[str, Any]) -> None:
+        self._unsent.append(json.dumps(message).encode())
+        self._send()
+
+    def _send(self) -> None:
+        while self._unsent:
+            try:
+                self._channel.send(self._unsent[0])
+            except BlockingIOError:  # no worker has read for a while
+                if self._loop is not None:
+                    self._loop.add_writer(self._channel, self._send)
+                return
+            except (BrokenPipeError, ConnectionResetError):
+                self._unsent.clear()  # the parent is gone, and its containers with it
+                return
+            self._unsent.popleft()
+        if self._loop is not None:
+            self._loop.remove_writer(self._channel)

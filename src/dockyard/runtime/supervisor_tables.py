@@ -1,0 +1,172 @@
+"""What the supervisor's worker knows, and where a call may therefore go: pure decisions, no system calls."""
+
+import errno
+import socket
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from dockyard.runtime.addresses import IPV6_OFFSET, LOCALHOST_OFFSET, SERVICE_PREFIX, Block
+
+ANY = b"\0\0\0\0"
+
+
+class Outside(NamedTuple):
+    """The address is none of ours: the call goes on as the program made it."""
+
+
+class Dropped(NamedTuple):
+    """A real network would drop the packets: the connection is never answered."""
+
+
+class Refused(NamedTuple):
+    """The call fails at once with this errno."""
+
+    errno: int
+
+
+class Towards(NamedTuple):
+    """The call goes from `source` to the first of `targets` that listens."""
+
+    source: bytes
+    targets: tuple[tuple[bytes, int], ...]
+
+
+Route = Outside | Dropped | Refused | Towards
+
+
+@dataclass
+class Sandbox:
+    """One network identity; its three addresses as 4 bytes each."""
+
+    name: str
+    own: bytes
+    groups: frozenset[str]
+    cut: bool = False
+    localhost: bytes = field(init=False)
+    ipv6: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.localhost = bytes((127, self.own[1] + LOCALHOST_OFFSET)) + self.own[2:]
+        self.ipv6 = bytes((127, self.own[1] + IPV6_OFFSET)) + self.own[2:]
+
+
+@dataclass
+class Service:
+    """A virtual address and port; connections go round its backends."""
+
+    backends: tuple[tuple[bytes, int], ...]
+    turn: int = 0
+
+
+class Tables:
+    """Sandboxes, groups, services and cuts, as the daemon last described them by `apply`."""
+
+    def __init__(self) -> None:
+        self.ready = False  # between a reset and its end nothing is decided
+        self._start(Block(0, 0))
+
+    def _start(self, block: Block) -> None:
+        self.block = block
+        self.hole = socket.inet_aton(block.hole)
+        self.hole_port = 0
+        self.dns = socket.inet_aton(block.dns)
+        self.sandboxes: dict[str, Sandbox] = {}
+        self._owners: dict[bytes, Sandbox] = {}
+        self._services: dict[tuple[bytes, int], dict[str, Service]] = {}
+
+    def apply(self, message: dict[str, Any]) -> None:
+        """Take in one message of the daemon's Network; what refers to a lost sandbox is ignored."""
+        operation = message["op"]
+        if operation == "reset":
+            self._start(Block(message["block"], message["floor"]))
+            self.hole_port = message["hole_port"]
+            self.ready = False
+        elif operation == "ready":
+            self.ready = True
+        elif operation == "attach":
+            self._detach(message["sandbox"])
+            own = socket.inet_aton(message["address"])
+            sandbox = Sandbox(message["sandbox"], own, frozenset(message["groups"]))
+            self.sandboxes[sandbox.name] = self._owners[own] = sandbox
+        elif operation == "detach":
+            self._detach(message["sandbox"])
+        elif operation == "groups" and message["sandbox"] in self.sandboxes:
+            self.sandboxes[message["sandbox"]].groups = frozenset(message["groups"])
+        elif operation == "service":
+            self._set_service(message)
+        elif operation == "cut" and message["sandbox"] in self.sandboxes:
+            self.sandboxes[message["sandbox"]].cut = message["cut"]
+
+    def _detach(self, name: str) -> None:
+        sandbox = self.sandboxes.pop(name, None)
+        if sandbox is not None:
+            self._owners.pop(sandbox.own, None)
+
+    def _set_service(self, message: dict[str, Any]) -> None:
+        key = (socket.inet_aton(message["address"]), message["port"])
+        groups = self._services.setdefault(key, {})
+        if message["backends"] is None:
+            groups.pop(message["group"], None)
+            if not groups:
+                del self._services[key]
+            return
+        backends = tuple((socket.inet_aton(address), port) for address, port in message["backends"])
+        turn = groups[message["group"]].turn if message["group"] in groups else 0
+        groups[message["group"]] = Service(backends, turn)
+
+    def bind_address(self, sandbox: Sandbox, address: bytes) -> bytes | None:
+        """Return where `sandbox` is bound when it asks for IPv4 `address`; None: not one of its own."""
+        if address in (ANY, sandbox.own):
+            return sandbox.own
+        if address in (sandbox.localhost, sandbox.ipv6):
+            return address
+        return sandbox.localhost if address[0] == 127 and not self._is_ours(address) else None
+
+    def route(self, sandbox: Sandbox, address: bytes, port: int, ipv6: bool = False) -> Route:
+        """Decide where `sandbox` gets when it connects to IPv4 `address`; `ipv6`: it asked for ::1 or ::."""
+        real = self.block.real_port(port)
+        if ipv6:
+            return Towards(sandbox.ipv6, ((sandbox.ipv6, real), (sandbox.own, real)))
+        if address[:2] == SERVICE_PREFIX:
+            return self._route_to_service(sandbox, address, port)
+        if address[0] != 127 and address != ANY:
+            return Outside()
+        if address == sandbox.own:
+            return Towards(sandbox.own, ((address, real),))
+        if address == sandbox.ipv6:
+            return Towards(sandbox.ipv6, ((address, real),))
+        if address == sandbox.localhost or not self._is_ours(address):
+            # A server on 0.0.0.0 is bound to the sandbox's own address only, so that is the second try.
+            # Differs: a server bound to the Pod's own address only also answers on its localhost.
+            return Towards(sandbox.localhost, ((sandbox.localhost, real), (sandbox.own, real)))
+        if address == self.dns:
+            return Dropped() if sandbox.cut else Towards(sandbox.own, ((address, real),))
+        return self._route_to_neighbour(sandbox, address, real)
+
+    def _route_to_neighbour(self, sandbox: Sandbox, address: bytes, real: int) -> Route:
+        other = self._owners.get(address)
+        if other is None:
+            return Dropped() if address == self.hole else Refused(errno.EHOSTUNREACH)
+        if other is not sandbox and (sandbox.cut or other.cut or not sandbox.groups & other.groups):
+            return Dropped()
+        return Towards(sandbox.own, ((address, real),))
+
+    def _route_to_service(self, sandbox: Sandbox, address: bytes, port: int) -> Route:
+        by_group = self._services.get((address, port), {})
+        service = next((by_group[group] for group in sorted(sandbox.groups) if group in by_group), None)
+        if service is None:
+            return Dropped()  # no rule for it: it leaves through the default route, and nobody answers
+        if not service.backends:
+            return Refused(errno.ECONNREFUSED)
+        # Differs: kube-proxy's iptables mode picks a backend at random; here they take turns.
+        service.turn = (service.turn + 1) % len(service.backends)
+        backend, backend_port = service.backends[service.turn]
+        if self._is_ours(backend):
+            return self._route_to_neighbour(sandbox, backend, self.block.real_port(backend_port))
+        if sandbox.cut:
+            return Dropped()
+        return Towards(sandbox.own, ((backend, backend_port),))
+
+    def _is_ours(self, address: bytes) -> bool:
+        number = self.block.number
+        return address[0] == 127 and address[1] in (number, number + LOCALHOST_OFFSET, number + IPV6_OFFSET)
