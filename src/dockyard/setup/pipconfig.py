@@ -23,6 +23,7 @@ def uv_environment(listing: str, environ: Mapping[str, str]) -> dict[str, str]:
         "UV_DEFAULT_INDEX": settings.get("index-url", [])[-1:],
         "UV_INDEX": settings.get("extra-index-url", []),
         "UV_FIND_LINKS": settings.get("find-links", []),
+        "UV_NO_INDEX": settings.get("no-index", [])[-1:],
         "UV_INSECURE_HOST": settings.get("trusted-host", []),
         "SSL_CERT_FILE": settings.get("cert", [])[-1:],
         "ALL_PROXY": settings.get("proxy", [])[-1:],

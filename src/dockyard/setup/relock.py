@@ -21,9 +21,10 @@ def main() -> int:
     for group in ("test", "lint", "setup"):
         sources = ["--group", f"pyproject.toml:{group}", "-c", "locks/course.txt"]
         compile_lock(project, locks / f"{group}.txt", sources, f"the group {group} of pyproject.toml", extra)
-    apps = sorted(str(path.relative_to(project)) for path in project.glob("course/apps/*/requirements.txt"))
-    sources = [*apps, "--group", "pyproject.toml:wheelhouse"]
-    compile_lock(project, locks / "wheelhouse.txt", sources, "course/apps/*/requirements.txt", extra)
+    # What a learner's Dockerfile installs: the apps' requirements and those of the exercises.
+    found = [*project.glob("course/apps/*/requirements*.txt"), *project.glob("course/*/lab/**/requirements*.txt")]
+    sources = [*sorted(str(path.relative_to(project)) for path in found), "--group", "pyproject.toml:wheelhouse"]
+    compile_lock(project, locks / "wheelhouse.txt", sources, "the requirements files below course", extra)
     return 0
 
 
