@@ -112,6 +112,10 @@ class Network:
         self._announce(member)
         return described
 
+    def sandbox(self, sandbox: str) -> Sandbox:
+        """Return what an attached sandbox was given; raises UnknownSandboxError."""
+        return self._member(sandbox).sandbox
+
     def detach(self, sandbox: str) -> None:
         """Forget a sandbox, its address and its published ports; one that is not there is no error."""
         member = self._members.pop(sandbox, None)

@@ -1,0 +1,148 @@
+"""The forked child, from fork to execve: namespaces, user, terminal, filter. It never returns."""
+
+from __future__ import annotations
+
+import array
+import errno
+import fcntl
+import json
+import os
+import signal
+import socket
+import struct
+import termios
+from typing import NoReturn
+
+from dockyard.runtime import libc
+from dockyard.runtime.drivers import enter
+from dockyard.runtime.plan import Plan
+
+_TIOCSWINSZ = termios.TIOCSWINSZ
+
+
+def become(plan: Plan, stdio: list[int], channel: socket.socket) -> NoReturn:
+    """Turns this process into the plan's program.
+
+    Tells `channel` {"ready"} with [pty master][listener] and waits for a byte; then the channel closes by
+    itself at execve, or carries {"errno", "step", "message"} of what failed.
+    """
+    step = "start"
+    try:
+        libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
+        _reset_signals()
+        for group in plan["cgroups"]:
+            with open(f"{group}/cgroup.procs", "w") as file:
+                file.write("0")
+        step = "root"
+        if plan["style"] == "namespaces" and plan["joins"] is None:
+            enter.enter(plan)
+        os.setsid()
+        master = _terminal(plan, stdio) if plan["tty"] else None
+        for number, fd in enumerate(stdio):
+            os.dup2(fd, number)
+        step = "user"
+        if plan["style"] == "namespaces":
+            _drop_capabilities(plan["capabilities"])
+        _become_user(plan)
+        step = "cwd"
+        os.chdir(plan["cwd"])
+        libc.prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
+        step = "filter"
+        fds = [] if master is None else [master]
+        if plan["network"]:
+            from dockyard.runtime import seccomp
+
+            fds.append(seccomp.install())
+        _report(channel, {"ready": True}, fds)
+        for fd in fds:
+            os.close(fd)
+        if not channel.recv(1):
+            os._exit(1)
+        step = "exec"
+        _execute(plan["argv"], plan["env"])
+    except OSError as error:
+        _report(channel, {"errno": error.errno or 0, "step": step, "message": error.strerror or str(error)})
+    except BaseException as error:  # the child must never run on into the parent's loop
+        _report(channel, {"errno": 0, "step": step, "message": f"{type(error).__name__}: {error}"})
+    os._exit(127)
+
+
+def _report(channel: socket.socket, message: dict[str, object], fds: list[int] | None = None) -> None:
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+    channel.sendmsg([json.dumps(message).encode()], rights)
+
+
+def _reset_signals() -> None:
+    for number in (signal.SIGPIPE, signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, set())
+
+
+def _terminal(plan: Plan, stdio: list[int]) -> int:
+    """Opens a pseudo-terminal of the container's own /dev/pts, so that its name is right inside."""
+    master, slave = os.openpty()
+    rows, columns = plan["size"]
+    fcntl.ioctl(master, _TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+    try:
+        os.fchown(slave, plan["uid"], -1)
+    except OSError:
+        pass  # a user namespace without that uid: the terminal keeps its owner
+    stdio[:] = [slave, slave, slave]
+    return master
+
+
+def _drop_capabilities(kept: list[int]) -> None:
+    for capability in range(64):
+        if capability not in kept:
+            try:
+                libc.prctl(libc.PR_CAPBSET_DROP, capability)
+            except OSError as error:
+                if error.errno == errno.EINVAL:
+                    return  # past the last one that this kernel knows
+                raise
+
+
+def _become_user(plan: Plan) -> None:
+    if plan["user_namespace"] or os.geteuid() != 0:
+        return  # one uid is mapped (or faked by the wrapper), and it is ours already
+    os.setgroups(plan["groups"])
+    os.setresgid(plan["gid"], plan["gid"], plan["gid"])
+    os.setresuid(plan["uid"], plan["uid"], plan["uid"])
+    # A change of user clears it.
+    libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _execute(argv: list[str], env: dict[str, str]) -> None:
+    if "/" in argv[0]:
+        os.execve(argv[0], argv, env)
+    last = OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+    for folder in env.get("PATH", "").split(":"):
+        try:
+            os.execve(f"{folder or '.'}/{argv[0]}", argv, env)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR):
+                last = error
+    raise last
+
+
+def join(plan: Plan, pidfd: int, stdio: list[int], channel: socket.socket) -> NoReturn:
+    """Enters the namespaces of a running container and starts the plan's program there.
+
+    A pid namespace holds only later children, so a sibling of this process becomes the program; its pid goes to
+    `channel` first.
+    """
+    try:
+        for group in plan["cgroups"]:
+            with open(f"{group}/cgroup.procs", "w") as file:
+                file.write("0")
+        plan["cgroups"] = []
+        libc.setns(pidfd, enter.KINDS | (libc.CLONE_NEWUSER if plan["user_namespace"] else 0))
+        pid = libc.clone(libc.CLONE_PARENT)
+    except OSError as error:
+        _report(channel, {"errno": error.errno or 0, "step": "join", "message": error.strerror or str(error)})
+        os._exit(127)
+    if pid == 0:
+        become(plan, stdio, channel)
+    _report(channel, {"pid": pid})
+    os._exit(0)

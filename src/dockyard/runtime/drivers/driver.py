@@ -1,0 +1,33 @@
+"""A way to give a process a root file system: from a container's description to the parent's order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from dockyard.runtime.plan import Plan
+from dockyard.runtime.spec import ContainerSpec, ProcessSpec
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What a driver is like, for `doctor`: a name, whether it overlays layers, and what one gets and misses."""
+
+    name: str
+    overlay: bool
+    gives: tuple[str, ...]
+    loses: tuple[str, ...]
+
+
+class Driver(Protocol):
+    """Two kinds exist: the namespaces that the kernel gives us, and programs that wrap the container's."""
+
+    @property
+    def traits(self) -> Traits:
+        """What it gives and what is lost by it."""
+
+    def shape(self, plan: Plan, spec: ContainerSpec, process: ProcessSpec) -> None:
+        """Changes `plan`, made for the container's own view of things, into what the parent must do.
+
+        Raises StartError when the driver can tell already that the program won't start.
+        """

@@ -1,0 +1,139 @@
+"""Inside the forked child of the namespaces driver: from a fresh namespace to the container's root."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from dockyard.runtime import libc
+from dockyard.runtime.plan import MountPlan, Plan, RootPlan
+from dockyard.runtime.resolve import inside
+
+KINDS = libc.CLONE_NEWNS | libc.CLONE_NEWPID | libc.CLONE_NEWUTS | libc.CLONE_NEWIPC
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+_READ_ONLY_PROC = ("sys", "sysrq-trigger", "irq", "bus")
+
+
+def enter(plan: Plan) -> None:
+    """Builds the container's mounts in this (new) mount namespace and makes them the root."""
+    if plan["user_namespace"]:
+        _map_user(plan["uid"], plan["gid"])
+    root = plan["root"]
+    libc.sethostname(root["hostname"])
+    libc.mount("none", "/", flags=libc.MS_REC | libc.MS_PRIVATE)
+    base = _mount_root(root, plan["user_namespace"])
+    _mount_proc(base)
+    _mount_dev(base)
+    _mount_sys(base)
+    for mount in root["mounts"]:
+        _mount_one(base, mount)
+    if root["read_only"]:
+        # The mounts below stay as they are: only the root file system itself is read-only.
+        libc.mount("none", base, flags=_remount_flags(base) | libc.MS_RDONLY)
+    libc.pivot_root(base)
+
+
+def _map_user(uid: int, gid: int) -> None:
+    host_uid, host_gid = os.geteuid(), os.getegid()
+    for name, line in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{uid} {host_uid} 1"),
+        ("gid_map", f"{gid} {host_gid} 1"),
+    ):
+        with open(f"/proc/self/{name}", "w") as file:
+            file.write(line)
+
+
+def _mount_root(root: RootPlan, user_namespace: bool) -> str:
+    base = root["merged"]
+    if not root["overlay"]:
+        libc.mount(base, base, flags=libc.MS_BIND | libc.MS_REC)
+        return base
+    # mount(2) takes one page of options: name the layers relative to their common folder.
+    layers = list(reversed(root["layers"]))
+    common = os.path.commonpath(layers) if len(layers) > 1 else os.path.dirname(layers[0])
+    os.chdir(common)
+    lower = ":".join(_escape(os.path.relpath(layer, common)) for layer in layers)
+    options = f"lowerdir={lower},upperdir={_escape(root['upper'])},workdir={_escape(root['work'])}"
+    # A user namespace may not write trusted.* attributes (Documentation/filesystems/overlayfs.rst).
+    options += ",userxattr" if user_namespace else ""
+    libc.mount("overlay", base, "overlay", libc.MS_NODEV, options)
+    return base
+
+
+def _escape(path: str) -> str:
+    return path.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")
+
+
+def _mount_proc(base: str) -> None:
+    target = _folder(base, "/proc")
+    libc.mount("proc", target, "proc", libc.MS_NOSUID | libc.MS_NODEV | libc.MS_NOEXEC)
+    for name in _READ_ONLY_PROC:
+        path = f"{target}/{name}"
+        if os.path.exists(path):
+            libc.mount(path, path, flags=libc.MS_BIND | libc.MS_REC)
+            libc.make_read_only(path)
+    if os.path.exists(f"{target}/kcore"):
+        libc.mount("/dev/null", f"{target}/kcore", flags=libc.MS_BIND)
+
+
+def _mount_dev(base: str) -> None:
+    target = _folder(base, "/dev")
+    libc.mount("tmpfs", target, "tmpfs", libc.MS_NOSUID, "mode=755,size=65536k")
+    for name in _DEVICES:
+        path = f"{target}/{name}"
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o666))
+        libc.mount(f"/dev/{name}", path, flags=libc.MS_BIND)
+    for name, to in (("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
+        os.symlink(to if to.startswith("/") else f"/proc/self/{to}", f"{target}/{name}")
+    os.mkdir(f"{target}/pts")
+    libc.mount("devpts", f"{target}/pts", "devpts", libc.MS_NOSUID | libc.MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620")
+    os.symlink("pts/ptmx", f"{target}/ptmx")
+    os.mkdir(f"{target}/shm", 0o1777)
+    flags = libc.MS_NOSUID | libc.MS_NODEV | libc.MS_NOEXEC
+    libc.mount("tmpfs", f"{target}/shm", "tmpfs", flags, "mode=1777,size=65536k")
+    os.mkdir(f"{target}/mqueue")
+
+
+def _mount_sys(base: str) -> None:
+    # sysfs belongs to the network namespace, which is the host's: it is bound, not mounted.
+    target = _folder(base, "/sys")
+    if os.path.isdir("/sys/kernel"):
+        libc.mount("/sys", target, flags=libc.MS_BIND | libc.MS_REC)
+        libc.make_read_only(target)
+
+
+def _mount_one(base: str, mount: MountPlan) -> None:
+    source = mount["source"]
+    if source is None:
+        target = _folder(base, mount["target"])
+        options = f"mode=1777,size={mount['size']}" if mount["size"] else "mode=1777"
+        libc.mount("tmpfs", target, "tmpfs", libc.MS_NOSUID | libc.MS_NODEV, options)
+    else:
+        is_folder = os.path.isdir(source)
+        target = _folder(base, mount["target"]) if is_folder else _file(base, mount["target"])
+        libc.mount(source, target, flags=libc.MS_BIND | libc.MS_REC)
+    if mount["read_only"]:
+        libc.make_read_only(target)
+
+
+def _folder(base: str, target: str) -> str:
+    path = inside(base, target)
+    os.makedirs(path, exist_ok=True)
+    return path
+
+
+def _file(base: str, target: str) -> str:
+    path = inside(base, target)
+    if not os.path.lexists(path):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o644))
+    elif stat.S_ISDIR(os.stat(path).st_mode):
+        raise OSError(20, f"not a directory: cannot mount a file on {target}")
+    return path
+
+
+def _remount_flags(base: str) -> int:
+    # MS_REMOUNT | MS_BIND changes this mount's flags only; a user namespace must repeat the locked ones.
+    kept = os.statvfs(base).f_flag & (libc.MS_NOSUID | libc.MS_NODEV | libc.MS_NOEXEC)
+    return 0x20 | libc.MS_BIND | kept

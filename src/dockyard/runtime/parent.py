@@ -1,0 +1,399 @@
+"""The tiny process between the daemon and the containers: their parent, reaper and executioner.
+
+It forks every container (so that the daemon's size and threads don't matter), is the subreaper of all their
+orphans, owns the listeners of their system-call filters, and keeps the network's worker running. When the daemon
+goes away it kills everything and ends; when it is killed itself, PR_SET_PDEATHSIG kills what it started.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import math
+import os
+import select
+import signal
+import socket
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from dockyard.runtime import census, child, libc, rights
+from dockyard.runtime.drivers import enter
+from dockyard.runtime.parent_worker import WorkerKeeper
+from dockyard.runtime.plan import Plan
+
+_GRACE = 0.25  # seconds between SIGTERM and SIGKILL when everything ends
+_WATCH = 0.1  # seconds between two looks at the memory of containers without a cgroup
+
+
+@dataclass
+class Child:
+    """One started process, from the fork until its exit was reported."""
+
+    plan: Plan
+    pid: int
+    channel: socket.socket | None
+    inner: int = 0
+    pidfd: int = -1
+    listener: int = -1
+    listener_key: int = 0
+    master: int = -1
+    ready: bool = False
+    oom_killed: bool = False
+    fatal: int = 0
+    status: int | None = None
+    pending: list[int] = field(default_factory=list)
+
+
+class Parent:
+    """The loop. One instance per runtime."""
+
+    def __init__(self, daemon: socket.socket) -> None:
+        self._daemon = daemon
+        self._children: dict[str, Child] = {}
+        self._poll = select.poll()
+        self._worker = WorkerKeeper(self._poll)
+        self._wake, write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    def run(self) -> None:
+        """Serves the daemon until it asks to close or is gone."""
+        self._poll.register(self._daemon, select.POLLIN)
+        self._poll.register(self._wake, select.POLLIN)
+        while self._turn():
+            pass
+        self._end()
+
+    def _turn(self) -> bool:
+        for fd, events in self._poll.poll(self._timeout()):
+            if fd == self._daemon.fileno():
+                received = rights.receive(self._daemon)
+                if received is None or received[0]["do"] == "close":
+                    return False
+                self._obey(*received)
+            elif fd == self._wake:
+                os.read(self._wake, 512)
+                self._reap()
+            elif self._worker.channel is not None and fd == self._worker.channel.fileno():
+                self._worker.hear()
+            else:
+                self._hear_child(fd, events)
+        self._find_inner()
+        self._watch_memory()
+        self._worker.tend()
+        return True
+
+    def _timeout(self) -> int | None:
+        """Milliseconds until something is due; None when only events matter."""
+        if any(one.ready and not one.inner for one in self._children.values()):
+            return 2
+        waits = [self._worker.wait()]
+        if any(one.plan["memory"] for one in self._children.values()):
+            waits.append(_WATCH)
+        due = [wait for wait in waits if wait is not None]
+        return math.ceil(min(due) * 1000) if due else None
+
+    # -- the daemon's orders
+
+    def _obey(self, message: dict[str, Any], fds: list[int]) -> None:
+        match message["do"]:
+            case "start":
+                self._start(fds)
+            case "signal":
+                self._signal(message["key"], message["signum"])
+            case "signal_all":
+                for pid in self._members(message["container"]):
+                    _kill(pid, message["signum"])
+            case "pids":
+                pids = sorted(self._members(message["container"]))
+                self._tell({"event": "pids", "container": message["container"], "pids": pids})
+            case "network":
+                self._worker.enable(fds[0])
+            case other:
+                raise ValueError(f"unknown order {other!r}")
+
+    def _start(self, fds: list[int]) -> None:
+        with open(fds[0], "rb") as file:
+            file.seek(0)
+            plan: Plan = json.load(file)
+        stdio = fds[1:]
+        target = self._children.get(plan["joins"] or "")
+        if plan["joins"] is not None and (target is None or not target.inner):
+            for fd in stdio:
+                os.close(fd)
+            self._tell({"event": "failed", "key": plan["key"], "step": "join", "errno": 3, "message": "not running"})
+            return
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        pid = self._fork(plan, stdio, theirs, target)
+        theirs.close()
+        for fd in stdio:
+            os.close(fd)
+        joins = plan["style"] == "namespaces" and target is not None
+        self._children[plan["key"]] = Child(plan, 0 if joins else pid, ours)
+        self._poll.register(ours, select.POLLIN)
+
+    def _fork(self, plan: Plan, stdio: list[int], channel: socket.socket, target: Child | None) -> int:
+        if plan["style"] == "namespaces" and target is None:
+            user = libc.CLONE_NEWUSER if plan["user_namespace"] else 0
+            try:
+                pid = libc.clone(enter.KINDS | user)
+            except OSError as error:
+                message = {"step": "namespaces", "errno": error.errno, "message": error.strerror}
+                rights.send(channel, message)
+                return 0
+        else:
+            pid = os.fork()
+        if pid:
+            return pid
+        signal.set_wakeup_fd(-1)
+        if plan["style"] == "namespaces" and target is not None:
+            child.join(plan, target.pidfd, stdio, channel)
+        child.become(plan, stdio, channel)
+
+    def _signal(self, key: str, signum: int) -> None:
+        one = self._children.get(key)
+        if one is None:
+            return
+        if one.inner:
+            one.fatal = signum
+            _kill(one.inner, signum)
+        else:
+            one.pending.append(signum)
+
+    def _tell(self, message: dict[str, Any], fds: list[int] | None = None) -> None:
+        try:
+            rights.send(self._daemon, message, fds)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # the daemon is gone: the loop is about to read its end of file
+
+    # -- a child on its way to execve
+
+    def _hear_child(self, fd: int, events: int) -> None:
+        for one in self._children.values():
+            if one.channel is not None and one.channel.fileno() == fd:
+                self._hear(one)
+                return
+            if one.listener == fd and events & (select.POLLHUP | select.POLLERR | select.POLLNVAL):
+                self._drop_listener(one)
+                return
+        self._poll.unregister(fd)
+
+    def _hear(self, one: Child) -> None:
+        assert one.channel is not None
+        received = rights.receive(one.channel)
+        if received is None:
+            self._close_channel(one)
+            if one.ready:
+                self._started(one)
+            elif one.status is not None or not one.pid:
+                self._fail(one, {"step": "start", "errno": 0, "message": "the process died before it was started"})
+            return
+        message, fds = received
+        if "pid" in message:
+            one.pid = message["pid"]
+        elif "ready" in message:
+            self._let_go(one, fds)
+        else:
+            for extra in fds:
+                os.close(extra)
+            self._fail(one, message)
+
+    def _let_go(self, one: Child, fds: list[int]) -> None:
+        if one.plan["tty"]:
+            one.master = fds.pop(0)
+        if fds:
+            one.listener = fds.pop(0)
+            self._poll.register(one.listener, 0)  # POLLHUP comes unasked when the last filtered task is gone
+            root = one.plan["root"]["merged"] if one.plan["tracer"] else None
+            one.listener_key = self._worker.add(one.listener, one.plan["sandbox"], root)
+        one.ready = True
+        assert one.channel is not None
+        one.channel.send(b"g")
+
+    def _started(self, one: Child) -> None:
+        """execve has happened (the channel closed); a wrapper has yet to start the real program."""
+        if one.status is None:
+            one.pidfd = _pidfd(one.pid)
+        if not one.plan["tracer"]:
+            self._announce(one, one.pid)
+        elif one.status is not None:
+            self._announce(one, one.pid)
+
+    def _find_inner(self) -> None:
+        for one in list(self._children.values()):
+            if one.ready and not one.inner and one.channel is None:
+                inner = census.first_child(one.pid)
+                if inner is not None:
+                    os.close(one.pidfd)
+                    one.pidfd = _pidfd(inner)
+                    self._announce(one, inner)
+
+    def _announce(self, one: Child, inner: int) -> None:
+        one.inner = inner
+        fds = [] if one.master < 0 else [one.master]
+        self._tell({"event": "started", "key": one.plan["key"], "pid": inner}, fds)
+        one.master = _close(one.master)
+        for signum in one.pending:
+            self._signal(one.plan["key"], signum)
+        if one.status is not None:
+            self._exited(one)
+
+    def _fail(self, one: Child, message: dict[str, Any]) -> None:
+        self._tell({**message, "event": "failed", "key": one.plan["key"]})
+        self._forget(one)
+
+    # -- death
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid == self._worker.pid:
+                self._worker.died()
+            for one in list(self._children.values()):
+                if one.pid == pid:
+                    self._died(one, status)
+
+    def _died(self, one: Child, status: int) -> None:
+        one.status = status
+        if one.channel is not None:
+            return  # its end of file, or its reason, is still in the channel
+        if one.inner:
+            self._exited(one)
+        elif one.ready:
+            self._announce(one, one.pid)
+
+    def _exited(self, one: Child) -> None:
+        if one.plan["joins"] is None and one.plan["style"] == "wrapped":
+            self._kill_rest(one)
+        assert one.status is not None
+        status = self._real_status(one, one.status)
+        code = 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+        self._tell(
+            {
+                "event": "exited",
+                "key": one.plan["key"],
+                "code": code,
+                "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
+                "oom_killed": one.oom_killed,
+            }
+        )
+        self._forget(one)
+
+    def _real_status(self, one: Child, status: int) -> int:
+        """proot says 255 when a signal ended its program: ask the kernel, else take the signal we sent."""
+        if not one.plan["tracer"] or not os.WIFEXITED(status) or os.WEXITSTATUS(status) != 255:
+            return status
+        seen = libc.exit_status(one.pidfd) if one.pidfd >= 0 else None
+        return seen if seen is not None else one.fatal or status
+
+    def _kill_rest(self, one: Child) -> None:
+        """The first process of a container has ended, so the others end too, as in a pid namespace."""
+        for pid in self._members(one.plan["container"]):
+            _kill(pid, signal.SIGKILL)
+
+    def _members(self, container: str) -> set[int]:
+        processes = census.table()
+        mine = [one for one in self._children.values() if one.plan["container"] == container]
+        roots = [one.pid for one in mine if one.pid]
+        ours = {one.pid for one in self._children.values()} | {self._worker.pid}
+        me = os.getpid()
+        orphans = [pid for pid, entry in processes.items() if entry.parent == me and pid not in ours]
+        roots += [pid for pid in orphans if (census.mark(pid) or "").endswith("/" + container)]
+        found = census.descendants(roots, processes)
+        wrappers = {one.pid for one in self._children.values() if one.plan["tracer"]}
+        return {pid for pid in found if processes[pid].state != "Z"} - wrappers
+
+    def _forget(self, one: Child) -> None:
+        self._close_channel(one)
+        self._drop_listener(one)
+        one.pidfd = _close(one.pidfd)
+        one.master = _close(one.master)
+        del self._children[one.plan["key"]]
+
+    def _close_channel(self, one: Child) -> None:
+        if one.channel is not None:
+            self._poll.unregister(one.channel)
+            one.channel.close()
+            one.channel = None
+
+    def _drop_listener(self, one: Child) -> None:
+        if one.listener >= 0:
+            self._poll.unregister(one.listener)
+            self._worker.drop(one.listener_key)
+            one.listener = _close(one.listener)
+
+    def _watch_memory(self) -> None:
+        watched = [one for one in self._children.values() if one.plan["memory"] and one.inner and not one.oom_killed]
+        for one in watched:
+            limit = one.plan["memory"]
+            members = self._members(one.plan["container"])
+            if census.resident(members) > limit and census.memory(members) > limit:
+                one.oom_killed = True
+                one.fatal = signal.SIGKILL
+                for pid in members:
+                    _kill(pid, signal.SIGKILL)
+
+    # -- the end
+
+    def _end(self) -> None:
+        """SIGTERM to every container's program, and after the grace SIGKILL to all that is left."""
+        self._poll.unregister(self._daemon)
+        for one in self._children.values():
+            if one.inner and one.plan["joins"] is None:
+                _kill(one.inner, signal.SIGTERM)
+        deadline = time.monotonic() + _GRACE
+        while any(one.inner for one in self._children.values()) and time.monotonic() < deadline:
+            self._poll.poll(max(1, int((deadline - time.monotonic()) * 1000)))
+            try:
+                os.read(self._wake, 512)
+            except BlockingIOError:
+                pass
+            self._reap()
+        me = os.getpid()
+        while left := census.descendants([me], census.table()) - {me}:
+            for pid in left:
+                _kill(pid, signal.SIGKILL)
+            self._poll.poll(1)
+            self._reap()
+
+
+def _kill(pid: int, signum: int) -> None:
+    try:
+        os.kill(pid, signum)
+    except ProcessLookupError:
+        pass  # it ended by itself
+    except PermissionError:
+        pass  # a set-uid program of another user, in a container that isn't ours to signal
+
+
+def _pidfd(pid: int) -> int:
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return -1
+
+
+def _close(fd: int) -> int:
+    if fd >= 0:
+        os.close(fd)
+    return -1
+
+
+def main(fd: int) -> None:
+    """Runs the parent over the inherited socket `fd`."""
+    daemon = socket.socket(fileno=fd)
+    daemon.set_inheritable(False)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Ctrl-C in the daemon's terminal is the daemon's to answer; we end when it does.
+        signal.signal(number, signal.SIG_IGN)
+    libc.prctl(libc.PR_SET_CHILD_SUBREAPER, 1)
+    gc.disable()
+    gc.freeze()
+    Parent(daemon).run()

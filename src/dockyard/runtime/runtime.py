@@ -1,0 +1,339 @@
+"""The runtime: containers run, joined, signalled and removed, whatever the driver."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import itertools
+import logging
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from dockyard.runtime import capabilities, census
+from dockyard.runtime.drivers.choose import Trial, choose_driver
+from dockyard.runtime.drivers.driver import Driver
+from dockyard.runtime.errors import NotRunning, RuntimeFailure, StartError
+from dockyard.runtime.etc import write_etc
+from dockyard.runtime.images import ImageStore
+from dockyard.runtime.limits import Cgroups
+from dockyard.runtime.network import Network
+from dockyard.runtime.plan import Plan
+from dockyard.runtime.process import ExitStatus, Process
+from dockyard.runtime.snapshots import Snapshots
+from dockyard.runtime.spawner import Spawner
+from dockyard.runtime.spec import ContainerSpec, ProcessSpec
+from dockyard.runtime.users import Account, find_account
+from dockyard.runtime.wording import cannot_enter, cannot_execute
+from dockyard.wire.clock import Clock
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class _Container:
+    """A container that runs: its description, its first process, and all of its processes by key."""
+
+    def __init__(self, spec: ContainerSpec, process: Process) -> None:
+        self.spec = spec
+        self.process = process
+        self.cgroups: list[str] = []
+
+
+class Runtime:
+    """Everything that runs below the engine and the cluster of one home. Use `Runtime.open`."""
+
+    driver: Driver
+    trials: tuple[Trial, ...]
+    images: ImageStore
+    snapshots: Snapshots
+
+    def __init__(self, root: Path, clock: Clock) -> None:
+        self.root = root
+        self._network: Network | None = None
+        self._clock = clock
+        self._mark = str(root.resolve())
+        self._cgroups = Cgroups(hashlib.sha256(self._mark.encode()).hexdigest()[:12])
+        self._containers: dict[str, _Container] = {}
+        self._processes: dict[str, tuple[Process, Plan]] = {}
+        self._starting: dict[str, asyncio.Future[None]] = {}
+        self._asked: dict[str, list[asyncio.Future[list[int]]]] = {}
+        self._keys = itertools.count(1)
+        self._spawner = Spawner(self._hear, self._parent_died)
+
+    @classmethod
+    async def open(
+        cls, root: Path, *, clock: Clock, driver: str | None = None, network: bool = True
+    ) -> Runtime:
+        """Opens the runtime whose files are below `root`, and chooses its driver by running it.
+
+        `driver` names one to use, else the best that works. `network` is false only in tests of the runtime
+        itself: programs then run without the filter, in the host's network. Raises NoDriver.
+        """
+        root.mkdir(parents=True, exist_ok=True)
+        _kill_left_over(str(root.resolve()))
+        runtime = cls(root, clock)
+        try:
+            runtime.driver, runtime.trials = await choose_driver(root, runtime._run_with, wanted=driver)
+            runtime.images = ImageStore(root / "images", clock=clock)
+            overlay = runtime.driver.traits.overlay
+            runtime.snapshots = Snapshots(root / "containers", runtime.images, overlay=overlay)
+            if network:
+                runtime._network = Network(root)
+                await runtime._network.start()
+                runtime._spawner.order({"do": "network"}, [runtime._network.worker_end.fileno()])
+        except BaseException:
+            await runtime.close()
+            raise
+        return runtime
+
+    @property
+    def network(self) -> Network:
+        """The virtual network that every container is in."""
+        if self._network is None:
+            raise RuntimeFailure("this runtime was opened without a network")
+        return self._network
+
+    async def close(self) -> None:
+        """Ends every container (SIGTERM, then SIGKILL 0.25 s later) and leaves no process, mount or socket."""
+        await self._spawner.close()
+        now = self._clock.now()
+        for key in list(self._processes):
+            self._finish(key, ExitStatus(137, 9, False, now))
+        if self._network is not None:
+            await self._network.close()
+        if hasattr(self, "images"):
+            self.images.close()
+        _kill_left_over(self._mark)
+        self._cgroups.close()
+
+    async def run(self, spec: ContainerSpec) -> Process:
+        """Starts a container. Its sandbox must be attached to the network. Raises StartError."""
+        if spec.id in self._containers:
+            raise RuntimeFailure(f"container {spec.id} is running already")
+        plan = self._plan(spec, spec.process, joins=None)
+        container = _Container(spec, self._new_process(plan))
+        self._containers[spec.id] = container
+        try:
+            container.cgroups = self._cgroups.create(spec.id, spec.limits)
+            plan["cgroups"] = container.cgroups
+            if spec.limits.memory and "memory" not in self._cgroups.controllers:
+                plan["memory"] = spec.limits.memory
+            return await self._start(plan, spec.process, container.process)
+        except BaseException:
+            if self._containers.get(spec.id) is container:
+                del self._containers[spec.id]
+            self._cgroups.remove(spec.id)
+            raise
+
+    async def _run_with(self, driver: Driver, spec: ContainerSpec) -> Process:
+        self.driver = driver
+        return await self.run(spec)
+
+    async def exec(self, container_id: str, process: ProcessSpec) -> Process:
+        """Starts another process in a running container, with its own environment. Raises StartError, NotRunning."""
+        container = self._containers.get(container_id)
+        if container is None or container.process.pid == 0:
+            raise NotRunning(f"container {container_id} is not running")
+        plan = self._plan(container.spec, process, joins=container.process.key)
+        plan["cgroups"] = container.cgroups
+        return await self._start(plan, process, self._new_process(plan))
+
+    async def remove(self, container_id: str) -> None:
+        """Kills the container if it runs, and forgets its files here; its root file system is Snapshots' own."""
+        container = self._containers.get(container_id)
+        if container is not None:
+            container.process.signal(9)
+            await container.process.wait()
+
+    def signal_all(self, container_id: str, signum: int) -> None:
+        """Sends `signum` to every process of a container: SIGSTOP and SIGCONT pause it and let it go on."""
+        self._spawner.order({"do": "signal_all", "container": container_id, "signum": signum})
+
+    async def pids(self, container_id: str) -> list[int]:
+        """The host's pids of all processes of a container."""
+        answer: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
+        self._asked.setdefault(container_id, []).append(answer)
+        self._spawner.order({"do": "pids", "container": container_id})
+        return await answer
+
+    async def memory(self, container_id: str) -> int:
+        """Bytes that the container's processes use, shared pages counted in proportion."""
+        return census.memory(await self.pids(container_id))
+
+    # -- starting
+
+    def _plan(self, spec: ContainerSpec, process: ProcessSpec, *, joins: str | None) -> Plan:
+        account = self._account(spec, process.user)
+        env = {"PATH": DEFAULT_PATH, "HOME": account.home, **process.env}
+        if process.tty:
+            env.setdefault("TERM", "xterm")
+        resolv_conf = self._resolv_conf(spec.sandbox)
+        plan: Plan = {
+            "key": f"{spec.id}.{next(self._keys)}",
+            "joins": joins,
+            "container": spec.id,
+            "sandbox": spec.sandbox,
+            "network": self._network is not None,
+            "style": "wrapped",
+            "user_namespace": False,
+            "root": {
+                "overlay": False,
+                "layers": [str(layer) for layer in spec.rootfs.layers],
+                "upper": str(spec.rootfs.upper),
+                "work": str(spec.rootfs.work),
+                "merged": str(spec.rootfs.merged),
+                "read_only": spec.read_only,
+                "hostname": spec.hostname,
+                "mounts": [],
+            },
+            "argv": list(process.argv),
+            "env": env,
+            "cwd": process.cwd or "/",
+            "uid": account.uid,
+            "gid": account.gid,
+            "groups": list(account.groups),
+            "capabilities": capabilities.kept(spec.cap_drop, spec.cap_add),
+            "tty": process.tty,
+            "size": process.size,
+            "cgroups": [],
+            "memory": 0,
+            "tracer": False,
+        }
+        etc = write_etc(spec.rootfs.upper.parent / "etc", spec, resolv_conf) if joins is None else []
+        plan["root"]["mounts"] = [
+            {
+                "source": None if mount.source is None else str(mount.source),
+                "target": mount.target,
+                "read_only": mount.read_only,
+                "size": mount.size or 0,
+            }
+            for mount in [*etc, *spec.mounts]
+        ]
+        self.driver.shape(plan, spec, process)
+        return plan
+
+    def _account(self, spec: ContainerSpec, user: str) -> Account:
+        rootfs = spec.rootfs
+        trees = [rootfs.upper, *reversed(rootfs.layers)] if self.driver.traits.overlay else [rootfs.merged]
+        return find_account(trees, user)
+
+    def _resolv_conf(self, sandbox: str) -> str:
+        if self._network is None:
+            return Path("/etc/resolv.conf").read_text() if os.path.exists("/etc/resolv.conf") else ""
+        return self._network.sandbox(sandbox).resolv_conf
+
+    def _new_process(self, plan: Plan) -> Process:
+        return Process(plan["key"], self._signal)
+
+    def _signal(self, key: str, signum: int) -> None:
+        self._spawner.order({"do": "signal", "key": key, "signum": signum})
+
+    async def _start(self, plan: Plan, spec: ProcessSpec, process: Process) -> Process:
+        key = plan["key"]
+        started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._starting[key] = started
+        self._processes[key] = (process, plan)
+        theirs: list[int] = []
+        if not spec.tty:
+            theirs = _connect(process, spec.stdin)
+        try:
+            self._spawner.start(plan, theirs)
+        finally:
+            for fd in theirs:
+                os.close(fd)
+        await asyncio.shield(started)
+        return process
+
+    # -- what the parent says
+
+    def _hear(self, message: dict[str, Any], fds: list[int]) -> None:
+        match message["event"]:
+            case "started":
+                self._started(message, fds)
+            case "failed":
+                self._failed(message)
+            case "exited":
+                self._exited(message)
+            case "pids":
+                waiting = self._asked.pop(message["container"], [])
+                for answer in waiting:
+                    if not answer.done():
+                        answer.set_result(message["pids"])
+
+    def _started(self, message: dict[str, Any], fds: list[int]) -> None:
+        process, _ = self._processes[message["key"]]
+        process.pid = message["pid"]
+        process.started_at = self._clock.now()
+        if fds:
+            process.attach({1: fds[0]}, fds[0], terminal=True)
+        started = self._starting.pop(message["key"])
+        if not started.done():
+            started.set_result(None)
+
+    def _failed(self, message: dict[str, Any]) -> None:
+        process, plan = self._processes.pop(message["key"])
+        process.finish(ExitStatus(127, None, False, self._clock.now()))
+        started = self._starting.pop(message["key"])
+        if not started.done():
+            started.set_exception(_start_error(plan, message))
+
+    def _exited(self, message: dict[str, Any]) -> None:
+        container = self._processes[message["key"]][1]["container"]
+        oom_killed = message["oom_killed"] or self._cgroups.killed_by_memory(container)
+        status = ExitStatus(message["code"], message["signal"], oom_killed, self._clock.now())
+        self._finish(message["key"], status)
+
+    def _finish(self, key: str, status: ExitStatus) -> None:
+        process, plan = self._processes.pop(key)
+        started = self._starting.pop(key, None)
+        if started is not None and not started.done():
+            started.set_exception(StartError(126, "the runtime was closed"))
+        if plan["joins"] is None:
+            self._containers.pop(plan["container"], None)
+            self._cgroups.remove(plan["container"])
+        process.finish(status)
+
+    def _parent_died(self) -> None:
+        """PR_SET_PDEATHSIG has killed its children; what a tracer leaves is found by its mark."""
+        _kill_left_over(self._mark)
+        for key in list(self._processes):
+            self._finish(key, ExitStatus(137, 9, False, self._clock.now()))
+
+
+def _connect(process: Process, stdin: bool) -> list[int]:
+    """Gives `process` the daemon's ends of three pipes and returns the program's."""
+    out, out_program = os.pipe2(os.O_CLOEXEC)
+    error, error_program = os.pipe2(os.O_CLOEXEC)
+    if stdin:
+        in_program, write = os.pipe2(os.O_CLOEXEC)
+    else:
+        in_program, write = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC), -1
+    process.attach({1: out, 2: error}, write, terminal=False)
+    return [in_program, out_program, error_program]
+
+
+def _start_error(plan: Plan, message: dict[str, Any]) -> RuntimeFailure:
+    code = int(message["errno"])
+    match message["step"]:
+        case "exec":
+            return cannot_execute(plan["argv"][0], code)
+        case "cwd":
+            return cannot_enter(plan["cwd"], code)
+        case "join":
+            return NotRunning(f"container {plan['container']} is not running")
+        case step:
+            return StartError(126, f"{step}: {message['message']}")
+
+
+def _kill_left_over(mark: str) -> None:
+    """Kills what an earlier daemon of this home left, when both it and its parent were killed."""
+    deadline = time.monotonic() + 0.5
+    while (left := census.marked(f"{mark}/")) and time.monotonic() < deadline:
+        for pid in left:
+            try:
+                os.kill(pid, 9)
+            except (ProcessLookupError, PermissionError):
+                continue

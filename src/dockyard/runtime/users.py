@@ -1,0 +1,61 @@
+"""Who `name|uid[:group|gid]` is, by the passwd and group files of a root file system."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from dockyard.runtime.errors import StartError
+from dockyard.runtime.resolve import inside
+
+
+class Account(NamedTuple):
+    """Whom a process runs as."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+    home: str
+
+
+def find_account(trees: Sequence[Path], user: str) -> Account:
+    """The account that `user` names, with its supplementary groups; "" is root.
+
+    `trees` are searched in order for each file, topmost first. Numbers need no entry. Raises StartError in
+    the engine's words for a name that isn't there.
+    """
+    name, _, group = user.partition(":")
+    passwd = _lines(trees, "etc/passwd", 7)
+    groups = _lines(trees, "etc/group", 4)
+    entry = next((line for line in passwd if line[0] == (name or "root")), None)
+    if entry is None and (name or "0").isdigit():
+        entry = next((line for line in passwd if line[2] == (name or "0")), None)
+    if entry is None and name and not name.isdigit():
+        raise StartError(126, f"unable to find user {name}: no matching entries in passwd file")
+    uid = int(entry[2]) if entry else int(name or 0)
+    gid = int(entry[3]) if entry else 0
+    home = entry[5] if entry and entry[5] else "/"
+    if group:
+        row = next((line for line in groups if line[0] == group), None)
+        if row is None and not group.isdigit():
+            raise StartError(126, f"unable to find group {group}: no matching entries in group file")
+        return Account(uid, int(row[2]) if row else int(group), (), home)
+    extra = [int(line[2]) for line in groups if entry and entry[0] in line[3].split(",")]
+    return Account(uid, gid, tuple(extra), home)
+
+
+def _lines(trees: Sequence[Path], name: str, fields: int) -> list[list[str]]:
+    for tree in trees:
+        try:
+            with open(inside(str(tree), name), encoding="utf-8", errors="replace") as file:
+                rows = [line.rstrip("\n").split(":") for line in file]
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError:
+            if os.path.lexists(tree / name):
+                return []  # a whiteout: the file was removed above the layers that have it
+            continue
+        return [row for row in rows if len(row) >= fields and row[2].isdigit()]
+    return []
