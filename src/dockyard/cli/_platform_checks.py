@@ -36,13 +36,13 @@ def examine_platform(home: Home) -> Iterator[Finding]:
 def drivers(report: dict[str, Any]) -> Iterator[Finding]:
     """The chosen file-system driver, what it loses against the real thing, and why others were not chosen."""
     chosen = report["driver"]
-    state = "ok" if not chosen["loses"] else "warn"
     gives = ", ".join(chosen["gives"]) or "nothing special"
-    advice = "; ".join(f"lost: {loss}" for loss in chosen["loses"])
-    yield Finding("driver", state, f"{chosen['name']}: {gives}", advice)
+    lost = "; ".join(chosen["loses"])
+    advice = f"Lost by it: {lost}." if lost else ""
+    yield Finding("driver", "warn" if lost else "ok", f"{chosen['name']}: {gives}", advice)
     for trial in report["trials"]:
-        if not trial["works"]:
-            yield Finding(f"driver {trial['name']}", "warn", f"does not work here: {trial['reason']}")
+        if trial["failure"]:
+            yield Finding(f"driver {trial['driver']}", "warn", f"can't be used here: {trial['failure']}")
 
 
 def stand_ins() -> Iterator[Finding]:

@@ -25,7 +25,9 @@ class ControlApi:
         self._stop = stop
         self._router = Router()
         self._router.add("GET", "/status", self._status)
+        self._router.add("GET", "/doctor", self._doctor)
         self._router.add("POST", "/stop", self._stop_all)
+        self._router.add("POST", "/faults", self._faults)
 
     async def handle(self, request: Request) -> Response:
         """Answer one request; refusals carry `error` and `advice` as the command line shows them."""
@@ -44,6 +46,17 @@ class ControlApi:
 
     async def _status(self, request: Request) -> Response:
         return json_response(self._platform.describe())
+
+    async def _doctor(self, request: Request) -> Response:
+        return json_response(self._platform.examine())
+
+    async def _faults(self, request: Request) -> Response:
+        document = json.loads(await request.body())
+        action, namespace, selector = document["action"], document["namespace"], document["selector"]
+        if action not in ("cut", "restore"):
+            raise UserError(f"there is no fault {action!r}", "The action is `cut` or `restore`.")
+        hit = self._platform.set_cut(namespace, selector, cut=action == "cut")
+        return json_response({"action": action, "pods": hit})
 
     async def _stop_all(self, request: Request) -> Response:
         logger.info("asked to stop")

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 import os
+from dataclasses import asdict
 from typing import Any
 
+from dockyard.daemon import kubeconfig
 from dockyard.daemon.control import ControlApi
+from dockyard.errors import UserError
 from dockyard.home import Home
+from dockyard.runtime.errors import NoDriver
+from dockyard.runtime.runtime import Runtime
 from dockyard.setup.stamp import write_atomically
 from dockyard.version import VERSION
 from dockyard.wire.clock import Clock, SystemClock
 from dockyard.wire.http import Server
+from dockyard.wire.tls import Pki
+
+try:  # they land while this is written
+    from dockyard.cluster.cluster import Cluster
+    from dockyard.engine.engine import Engine
+except ImportError:
+    Cluster = Engine = None
 
 logger = logging.getLogger(__name__)
 
@@ -24,28 +37,94 @@ class Platform:
     def __init__(self, home: Home, stop: asyncio.Event, *, driver: str | None = None) -> None:
         self.home = home
         self.clock: Clock = SystemClock()
+        self.runtime: Runtime | None = None
+        self.engine: Engine | None = None
+        self.cluster: Cluster | None = None
         self._wanted_driver = driver
+        self._servers: list[Server] = []
         self._control = Server(ControlApi(self, stop).handle, clock=self.clock)
 
     async def start(self) -> None:
         """Bring up every part; returns when the node is Ready. Raises UserError when one can't start."""
+        try:
+            self.runtime = await Runtime.open(self.home.root, clock=self.clock, driver=self._wanted_driver)
+        except (NoDriver, ValueError) as error:
+            raise UserError(str(error), "docs/setup.md says what a driver needs.") from error
+        if Engine is None:
+            self._servers = [self._control]
+            await self._control.listen_unix(self.home.control_socket)
+            write_atomically(self.home.state_file, json.dumps(self.describe(), indent=2) + "\n")
+            return
+        self.engine = Engine(self.home.root, self.runtime, self.clock)
+        self.cluster = Cluster(self.home.root, self.runtime, self.clock)
+        docker = Server(self.engine.handler, clock=self.clock)
+        kubernetes = Server(self.cluster.handler, clock=self.clock)
+        self._servers = [docker, kubernetes, self._control]
+        await self.engine.start()
+        await self.cluster.start()
+        await docker.listen_unix(self.home.docker_socket)
+        await self._listen_kubernetes(kubernetes)
         await self._control.listen_unix(self.home.control_socket)
         write_atomically(self.home.state_file, json.dumps(self.describe(), indent=2) + "\n")
-        logger.info("ready: pid %s, home %s", os.getpid(), self.home.root)
+        logger.info("ready: pid %s, driver %s, home %s", os.getpid(), self.driver, self.home.root)
+
+    async def _listen_kubernetes(self, server: Server) -> None:
+        """Serve on the port of last time, so that a kubeconfig in an open terminal stays true."""
+        pki = Pki(self.home.pki, clock=self.clock)
+        context = pki.server_context()
+        remembered = self.home.root / "kubernetes.port"
+        try:
+            wanted = int(remembered.read_text())
+        except (OSError, ValueError):
+            wanted = 0
+        try:
+            port = await server.listen_tcp("127.0.0.1", wanted, context)
+        except OSError as error:
+            if not wanted or error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise
+            logger.warning("port %s of last time is taken; another is used", wanted)
+            port = await server.listen_tcp("127.0.0.1", 0, context)
+        write_atomically(remembered, f"{port}\n")
+        kubeconfig.write(self.home.kubeconfig, pki, port)
 
     async def stop(self) -> None:
         """Take every part down again, clients first; no process, mount or socket is left."""
-        await self._control.close()
+        await asyncio.gather(*(server.close() for server in self._servers))
+        if self.cluster is not None:
+            await self.cluster.stop()
+        if self.engine is not None:
+            await self.engine.stop()
+        if self.runtime is not None:
+            await self.runtime.close()
+        logger.info("stopped")
+
+    @property
+    def driver(self) -> str | None:
+        """The name of the file-system driver in use."""
+        return None if self.runtime is None else self.runtime.driver.traits.name
 
     def describe(self) -> dict[str, Any]:
         """What `status --json` shows."""
         return {
             "pid": os.getpid(),
             "backend": "embedded",
-            "driver": None,
+            "driver": self.driver,
             "docker_host": self.home.docker_host,
             "kubeconfig": str(self.home.kubeconfig),
             "home": str(self.home.root),
             "version": VERSION,
-            "node_ready": False,
+            "node_ready": self.cluster is not None and self.cluster.node_ready,
         }
+
+    def examine(self) -> dict[str, Any]:
+        """What `doctor` shows of the platform: the driver, what is lost by it, and every trial."""
+        assert self.runtime is not None
+        return {
+            "driver": asdict(self.runtime.driver.traits),
+            "trials": [asdict(trial) for trial in self.runtime.trials],
+        }
+
+    def set_cut(self, namespace: str, selector: str, *, cut: bool) -> list[str]:
+        """Cut the Pods that match off from the network, or restore them; returns their names."""
+        assert self.cluster is not None
+        return self.cluster.set_cut(namespace, selector, cut=cut)

@@ -25,13 +25,14 @@ PACKAGES = ("proot", "libc6", "libtalloc2", "libarchive13t64")
 LOADERS = {"x86_64": "ld-linux-x86-64.so.2", "aarch64": "ld-linux-aarch64.so.1"}
 
 
-def fetch_if_needed(environment: Environment, *, always: bool = False) -> None:
+def fetch_if_needed(environment: Environment) -> None:
     """Put proot below share/dockyard/proot where namespaces don't work; without apt only say what that costs.
 
     Never fails the set-up: the platform runs without it, with fewer features, and `doctor` says which.
     """
     target = environment.stamps.directory / "proot"
-    if (target / "proot").exists() or not (always or os.environ.get("DOCKYARD_PROOT") or needed(environment)):
+    always = os.environ.get("DOCKYARD_FETCH_PROOT")
+    if (target / "proot").exists() or not (always or needed()):
         return
     try:
         with step("fetching proot, because this machine allows no user namespaces"):
@@ -41,22 +42,9 @@ def fetch_if_needed(environment: Environment, *, always: bool = False) -> None:
         say("dockyard works without it, with fewer features: `./dockyard doctor` lists them")
 
 
-def needed(environment: Environment) -> bool:
-    """Whether bwrap fails here; tried, not guessed, because versions and settings don't tell."""
-    bwrap = environment.venv / "bin" / "bwrap"
-    command: list[str | Path] = [
-        bwrap,
-        "--unshare-pid",
-        "--unshare-user",
-        "--ro-bind",
-        "/",
-        "/",
-        "--proc",
-        "/proc",
-        "true",
-    ]
-    if os.getuid() == 0:
-        command.remove("--unshare-user")
+def needed() -> bool:
+    """Whether namespaces can't be made here; tried, not guessed, because versions and settings don't tell."""
+    command = ["unshare", "-m", "true"] if os.getuid() == 0 else ["unshare", "-Urm", "true"]
     try:
         done = subprocess.run(command, capture_output=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):

@@ -22,8 +22,9 @@ def main() -> int:
         sources = ["--group", f"pyproject.toml:{group}", "-c", "locks/course.txt"]
         compile_lock(project, locks / f"{group}.txt", sources, f"the group {group} of pyproject.toml", extra)
     # What a learner's Dockerfile installs: the apps' requirements and those of the exercises.
-    found = [*project.glob("course/apps/*/requirements*.txt"), *project.glob("course/*/lab/**/requirements*.txt")]
-    sources = [*sorted(str(path.relative_to(project)) for path in found), "--group", "pyproject.toml:wheelhouse"]
+    patterns = ("course/apps/*/requirements*.txt", "course/*/lab/**/requirements*.txt")
+    found = {str(path.relative_to(project)) for pattern in patterns for path in project.glob(pattern)}
+    sources = [*sorted(found), "--group", "pyproject.toml:wheelhouse"]
     compile_lock(project, locks / "wheelhouse.txt", sources, "the requirements files below course", extra)
     return 0
 
