@@ -1,6 +1,7 @@
 """Exercises: staging, load, faults, evidence, verdicts and progress."""
 
 from dockyard.exercises.command import CommandFailed
+from dockyard.exercises.containers import Build, Running
 from dockyard.exercises.exercise import Exercise, Mistake, exercise
 from dockyard.exercises.finding import Finding
 from dockyard.exercises.lesson import Course, Lesson
@@ -11,6 +12,7 @@ from dockyard.exercises.verdict import Verdict
 
 __all__ = [
     "ApiFailed",
+    "Build",
     "CommandFailed",
     "Course",
     "Exercise",
@@ -19,6 +21,7 @@ __all__ = [
     "Live",
     "Mistake",
     "Request",
+    "Running",
     "Traffic",
     "Trial",
     "Verdict",

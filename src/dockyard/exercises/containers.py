@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,15 @@ from typing import Any
 from dockyard.exercises.command import CommandFailed
 
 LABEL = "dockyard.exercise"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One instruction of a Dockerfile as it was carried out. `size` is what it wrote, in bytes; 0 from the cache."""
+
+    instruction: str
+    cached: bool
+    size: int
 
 
 @dataclass(frozen=True)
@@ -22,6 +32,12 @@ class Build:
     size: int
     seconds: float
     log: str
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def written(self) -> int:
+        """Bytes that this build wrote anew, in all its stages: what the cache did not give."""
+        return sum(step.size for step in self.steps)
 
 
 @dataclass(frozen=True)
@@ -77,7 +93,19 @@ class Containers:
             raise CommandFailed(getattr(error, "explanation", None) or str(error)) from error
         text = "".join(line.get("stream", "") for line in log)
         layers = tuple(image.attrs["RootFS"]["Layers"])
-        return Build(image.id, layers, image.attrs["Size"], time.monotonic() - started, text)
+        seconds = time.monotonic() - started
+        return Build(image.id, layers, image.attrs["Size"], seconds, text, tuple(self._steps(text)))
+
+    def _steps(self, log: str) -> Iterator[Step]:
+        """The steps that the classic builder's log tells of; sizes are those of the intermediate images."""
+        for block in re.split(r"^Step \d+/\d+ : ", log, flags=re.MULTILINE)[1:]:
+            instruction, _, rest = block.partition("\n")
+            images = re.findall(r"^ ---> ([0-9a-f]{12})$", rest, flags=re.MULTILINE)
+            cached = " ---> Using cache" in rest or instruction.upper().startswith("FROM ")
+            size = 0
+            if images and not cached:
+                size = self.client.api.history(images[-1])[0]["Size"]
+            yield Step(instruction, cached, size)
 
     def start(self, image: str, port: int = 8000, **options: Any) -> Running:
         """Run a container, `port` published on this machine. Raises CommandFailed, the engine's message."""

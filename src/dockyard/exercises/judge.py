@@ -111,17 +111,7 @@ def run(trial: Trial) -> None:
     """Stage and judge. Raises Stop when the trial ended early with a finding."""
     if trial.exercise.on == "cluster":
         trial._faults.restore_all(trial.namespace)
-        trial.stage.ensure()
-        if trial.exercise.fresh:
-            trial.say(f"staging {trial.namespace}")
-            trial.stage.clear()
-            if trial.exercise.baseline:
-                baseline = [Path(name) for name in trial.exercise.baseline]
-                try:
-                    trial.stage.apply(trial.answers, baseline)
-                except CommandFailed as error:
-                    raise StageFailed(f"the baseline is refused: {error}") from error
-                trial.stage.settle()
+        trial.stage.prepare(trial.exercise, trial.answers, trial.say)
         with trial.seen:
             bring_in(trial)
             trial.exercise.check(trial)

@@ -1,4 +1,4 @@
-"""Provides the images that a lesson's manifests name: built from course/apps, and only when something changed."""
+"""Provides the images that a lesson names: built from course/apps, and only when something changed."""
 
 from __future__ import annotations
 

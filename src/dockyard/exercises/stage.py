@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dockyard.exercises import command
+from dockyard.exercises.command import CommandFailed
+from dockyard.exercises.exercise import Exercise
 from dockyard.exercises.live import ApiFailed, Live
 from dockyard.exercises.load import OURS
 
@@ -83,6 +85,20 @@ class Stage:
                 if error.code not in (404, 409):
                     raise StageFailed(f"cannot delete {kind}/{name}: {error}") from error
         return names
+
+    def prepare(self, exercise: Exercise, folder: Path, say: Callable[[str], None]) -> None:
+        """Empty the namespace and bring the exercise's baseline up in it. Raises StageFailed."""
+        self.ensure()
+        if not exercise.fresh:
+            return
+        say(f"staging {self.live.namespace}")
+        self.clear()
+        if exercise.baseline:
+            try:
+                self.apply(folder, [Path(name) for name in exercise.baseline])
+            except CommandFailed as error:
+                raise StageFailed(f"the baseline is refused: {error}") from error
+            self.settle()
 
     def apply(self, folder: Path, files: Sequence[Path], within: float = 30.0) -> str:
         """`kubectl apply` the manifests among `files`, in order; kubectl's output. Raises CommandFailed."""

@@ -77,6 +77,18 @@ class Traffic:
     def since(self, start: float) -> Traffic:
         return self.between(start, math.inf)
 
+    @property
+    def outage(self) -> float:
+        """Seconds from the first failed request to the first good one after the last failed one; 0 without failures.
+
+        When nothing succeeds any more, to the end of the log.
+        """
+        failed = self.failed
+        if not failed:
+            return 0.0
+        after = [request.t for request in self.ok if request.t > failed[-1].t]
+        return (after[0] if after else self[-1].t) - failed[0].t
+
     def by(self, field: str) -> dict[str, int]:
         """How many of each `pod`, `version`, `status`, `label` or `error`, the most frequent first."""
         return dict(Counter(str(getattr(request, field)) for request in self).most_common())

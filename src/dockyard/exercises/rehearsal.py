@@ -1,0 +1,57 @@
+"""Puts an exercise on stage for the learner: live, with the files as they are, to look at and to break."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from dockyard.backends import Backend
+from dockyard.exercises.answers import assemble, chosen
+from dockyard.exercises.command import CommandFailed
+from dockyard.exercises.exercise import Exercise
+from dockyard.exercises.faults import Faults
+from dockyard.exercises.lesson import Lesson
+from dockyard.exercises.live import Live
+from dockyard.exercises.provide import provide
+from dockyard.exercises.stage import Stage
+from dockyard.home import Home
+
+Say = Callable[[str], None]
+
+
+def is_on_stage(exercise: Exercise, backend: Backend) -> bool:
+    """Whether anything of it runs already."""
+    if exercise.on != "cluster":
+        return True
+    live = Live(exercise.namespace, backend.kubeconfig)
+    return bool(live.list("deployments") or live.list("services") or live.pods())
+
+
+def rehearse(
+    lesson: Lesson, exercise: Exercise, answers: Path, *, backend: Backend, home: Home, say: Say
+) -> str:
+    """Stage the exercise and apply the learner's files; what kubectl said, or its complaint about them.
+
+    Raises StageFailed, CommandFailed or ApiFailed when the stage itself can't be set.
+    """
+    if exercise.on != "cluster":
+        return ""
+    provide(lesson, backend.docker_host, say)
+    Faults.of(backend, home).restore_all(exercise.namespace)
+    stage = Stage(Live(exercise.namespace, backend.kubeconfig))
+    with tempfile.TemporaryDirectory(prefix="dockyard-stage-") as scratch:
+        folder = assemble(lesson, Path(scratch) / "answers", answers, exercise=exercise)
+        if exercise.fresh:
+            stage.prepare(exercise, folder, say)
+        else:
+            # The check looks at what the learner does here, so the stage holds the course's own start.
+            stage.ensure()
+            stage.clear()
+        say("applying your files")
+        try:
+            return stage.apply(
+                folder, [path for path in chosen(exercise, folder) if (folder / path).is_file()]
+            )
+        except CommandFailed as error:
+            return str(error)
