@@ -70,7 +70,8 @@ def _candidates(home: str) -> Iterator[tuple[str, Driver]]:
     for overlay in (True, False):
         yield "namespaces", Namespaces(user_namespace, overlay)
     for program in find_proot():
-        yield "proot", Proot(program, home)
+        for accelerated in (True, False):
+            yield "proot", Proot(program, home, accelerated)
     yield "none", NoRoot(home)
 
 

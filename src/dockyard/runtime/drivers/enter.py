@@ -11,6 +11,8 @@ from dockyard.runtime.resolve import inside
 
 KINDS = libc.CLONE_NEWNS | libc.CLONE_NEWPID | libc.CLONE_NEWUTS | libc.CLONE_NEWIPC
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+# In a user namespace without a map everybody is nobody: who we are must be asked before.
+_HOST_UID, _HOST_GID = os.geteuid(), os.getegid()
 _READ_ONLY_PROC = ("sys", "sysrq-trigger", "irq", "bus")
 
 
@@ -34,11 +36,10 @@ def enter(plan: Plan) -> None:
 
 
 def _map_user(uid: int, gid: int) -> None:
-    host_uid, host_gid = os.geteuid(), os.getegid()
     for name, line in (
         ("setgroups", "deny"),
-        ("uid_map", f"{uid} {host_uid} 1"),
-        ("gid_map", f"{gid} {host_gid} 1"),
+        ("uid_map", f"{uid} {_HOST_UID} 1"),
+        ("gid_map", f"{gid} {_HOST_GID} 1"),
     ):
         with open(f"/proc/self/{name}", "w") as file:
             file.write(line)
