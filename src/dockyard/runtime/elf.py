@@ -22,7 +22,6 @@ class Binary:
     interpreter: str | None
     needed: tuple[str, ...]
     search: tuple[str, ...]  # rpath or runpath, $ORIGIN replaced
-    uses_relative: bool  # whether it finds libraries relative to its own place
 
 
 def read(path: Path) -> Binary | None:
@@ -67,7 +66,7 @@ def read(path: Path) -> Binary | None:
         for step in joined.split(":")
         if step
     )
-    return Binary(path, interpreter, needed, search, any("ORIGIN" in joined for joined in paths))
+    return Binary(path, interpreter, needed, search)
 
 
 def closure(programs: Iterable[Path]) -> set[Path]:

@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS snapshots (id TEXT PRIMARY KEY, layers TEXT NOT NULL)
 """
 
 
-class ImageNotFound(KeyError):  # noqa: N818 - the name that the engine gives it
+class ImageNotFound(KeyError):
     """No such image, and no stand-in for it either. `str()` is the real engine's message."""
 
     def __init__(self, reference: str) -> None:
@@ -45,7 +45,7 @@ class ImageNotFound(KeyError):  # noqa: N818 - the name that the engine gives it
         return f"No such image: {self.reference}"
 
 
-class ImageInUse(ValueError):  # noqa: N818 - a state
+class ImageInUse(ValueError):
     """The image can't be removed as asked. The message is the real engine's."""
 
 

@@ -13,7 +13,7 @@ _REFERENCE = re.compile(
 _ID = re.compile(r"(?:sha256:)?[0-9a-f]{1,64}", re.ASCII)
 
 
-class InvalidReference(ValueError):  # noqa: N818 - the name that the engine gives it
+class InvalidReference(ValueError):
     """The text is no image reference. The message is the real engine's."""
 
 

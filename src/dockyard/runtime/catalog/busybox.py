@@ -15,7 +15,7 @@ sh bash ls cat mkdir cp mv rm rmdir ln sed grep egrep fgrep id env sleep ps echo
 chmod chown chgrp head tail wc sort uniq cut tr tee date uname whoami hostname which find xargs basename
 dirname readlink realpath stat du df kill true false seq mktemp dd od tar gzip gunzip zcat awk diff cmp
 nice timeout md5sum sha1sum sha256sum install expr yes getent nohup nproc sync tac comm paste join split
-fold expand base64 more less clear top free uptime pgrep pkill nc ping wget
+fold expand locale base64 more less clear top free uptime pgrep pkill nc ping wget
 """.split()  # noqa: SIM905  - as many quotes would hide the words
 
 # The loader finds these by name at run time, so no program names them as needed.

@@ -5,7 +5,7 @@ Every stand-in has one directory for programs: /bin, /sbin, /lib and /lib64 are 
 
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from dockyard.runtime import elf
@@ -78,3 +78,29 @@ def write_text(tree: Path, target: str, text: str, mode: int = 0o644) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     os.chmod(path, mode)
+
+
+def link_libraries(tree: Path, directory: str, below: Iterable[Path] = ()) -> None:
+    """Let the loader find the libraries in `directory` of the tree without being told where they are.
+
+    They name each other relative to the program's own place, which a tracer can hide from the loader.
+    A library that the system has already stays the system's.
+    """
+    layers = (*below, tree)
+    system = next(
+        (
+            str(found.relative_to(layer))
+            for layer in layers
+            for found in sorted(_directories_with_libc(layer))
+        ),
+        "usr/lib",
+    )
+    for library in sorted((tree / directory).glob("lib*.so*")):
+        if not any(os.path.lexists(layer / system / library.name) for layer in layers):
+            (tree / system).mkdir(parents=True, exist_ok=True)
+            os.symlink(f"/{directory}/{library.name}", tree / system / library.name)
+
+
+def _directories_with_libc(layer: Path) -> Iterator[Path]:
+    for pattern in ("usr/lib/*/libc.so.6", "usr/lib64/libc.so.6", "usr/lib/libc.so*"):
+        yield from (found.parent for found in layer.glob(pattern))

@@ -52,6 +52,8 @@ class Python(StandIn):
         programs = self._copy_library(tree, own, prefix)
         copying.copy_file(_executable(), tree, f"{prefix}/bin/{name}", mode=0o755)
         copying.copy_libraries(programs, tree, below, moved="" if own == "/usr" else own)
+        if prefix == "usr/local":
+            copying.link_libraries(tree, "usr/local/lib", below)
         (tree / "usr/local/bin").mkdir(parents=True, exist_ok=True)
         for alias in ("python3", "python", *((name,) if prefix == "usr" else ())):
             os.symlink(name if prefix == "usr/local" else f"/usr/bin/{name}", tree / "usr/local/bin" / alias)
@@ -60,10 +62,6 @@ class Python(StandIn):
         _configure_pip(tree)
         env = ["PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"]
         env.append(f"PYTHON_VERSION={self.version()}")
-        if _needs_library_path(own):
-            # Differs: the real image has no such variable. A shared libpython which is found by an absolute
-            # path has another one in the image.
-            env.append("LD_LIBRARY_PATH=/usr/local/lib")
         return {"Env": env, "Cmd": ["python3"]}
 
     @staticmethod
@@ -94,16 +92,6 @@ def _executable() -> Path:
     if not found.exists():
         raise Unavailable(f"the Python interpreter {found} has gone; set dockyard up again")
     return found
-
-
-def _needs_library_path(own: str) -> bool:
-    binary = elf.read(_executable())
-    return (
-        binary is not None
-        and any(name.startswith("libpython") for name in binary.needed)
-        and own != "/usr"
-        and not binary.uses_relative
-    )
 
 
 def _packages_directory(prefix: str, name: str) -> str:

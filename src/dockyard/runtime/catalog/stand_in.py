@@ -11,7 +11,7 @@ LABEL = "org.dockyard.stand-in"
 _RECIPES = 1  # to be raised when any recipe changes, so that images made by the old one are made again
 
 
-class Unavailable(RuntimeError):  # noqa: N818 - a state
+class Unavailable(RuntimeError):
     """In the catalog, but this machine lacks what it is made of. The message says what to install."""
 
 
