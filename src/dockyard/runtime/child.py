@@ -1,4 +1,7 @@
-"""The forked child, from fork to execve: namespaces, user, terminal, filter. It never returns."""
+"""The forked child, from fork to execve: namespaces, user, terminal, filter. It never returns.
+
+Everything it needs is imported before the fork: once it is in the container, our files are out of reach.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ import struct
 import termios
 from typing import NoReturn
 
-from dockyard.runtime import libc
+from dockyard.runtime import libc, seccomp
 from dockyard.runtime.drivers import enter
 from dockyard.runtime.plan import Plan
 
@@ -50,8 +53,6 @@ def become(plan: Plan, stdio: list[int], channel: socket.socket) -> NoReturn:
         step = "filter"
         fds = [] if master is None else [master]
         if plan["network"]:
-            from dockyard.runtime import seccomp
-
             fds.append(seccomp.install())
         _report(channel, {"ready": True}, fds)
         for fd in fds:

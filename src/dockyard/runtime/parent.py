@@ -126,6 +126,7 @@ class Parent:
             self._tell({"event": "failed", "key": plan["key"], "step": "join", "errno": 3, "message": "not running"})
             return
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
         pid = self._fork(plan, stdio, theirs, target)
         theirs.close()
         for fd in stdio:
@@ -178,11 +179,14 @@ class Parent:
             if one.listener == fd and events & (select.POLLHUP | select.POLLERR | select.POLLNVAL):
                 self._drop_listener(one)
                 return
-        self._poll.unregister(fd)
+        # Else an event of this turn for a descriptor that an earlier event of the same turn has closed.
 
     def _hear(self, one: Child) -> None:
         assert one.channel is not None
-        received = rights.receive(one.channel)
+        try:
+            received = rights.receive(one.channel)
+        except BlockingIOError:
+            return  # an old event for a number that has a new owner
         if received is None:
             self._close_channel(one)
             if one.ready:
