@@ -56,6 +56,7 @@ def main() -> int:
         return EXIT_BUG
     finally:
         if "lock" in locals():
+            tidy(home)
             os.close(lock)
 
 
@@ -73,6 +74,15 @@ def take_lock(home: Home) -> int:
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     return descriptor
+
+
+def tidy(home: Home) -> None:
+    """Remove the short directory of a home on a long path; the home itself stays."""
+    if home.sockets != home.run:
+        try:
+            home.sockets.rmdir()
+        except OSError:
+            pass  # something of another's lies in it, or it has gone already
 
 
 async def serve(home: Home, driver: str | None, ready: int | None) -> int:
