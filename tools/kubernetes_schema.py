@@ -53,10 +53,15 @@ def main(wheel: str) -> None:
     missing = wanted - {tuple(key.split("/")) for key in kinds}
     if missing:
         raise SystemExit(f"no schema for {sorted(missing)}")
-    names = closure(definitions, [*kinds.values(), META + "DeleteOptions", META + "Status", META + "APIResourceList"])
+    names = closure(
+        definitions, [*kinds.values(), META + "DeleteOptions", META + "Status", META + "APIResourceList"]
+    )
     types = {name: compact(definitions[name]) for name in names if name not in SCALARS}
     write("types.json.xz", {"kinds": kinds, "types": types})
-    listed = {name: openapi(definitions[name]) for name in closure(definitions, [*names, *lists(definitions, kinds)])}
+    listed = {
+        name: openapi(definitions[name])
+        for name in closure(definitions, [*names, *lists(definitions, kinds)])
+    }
     write("openapi.json.xz", listed)
 
 

@@ -48,7 +48,9 @@ def complete(api: Api, kind: Kind, obj: Manifest) -> None:
 def on_update(kind: Kind, obj: Manifest, old: Manifest) -> None:
     """Admit a replaced object."""
     if kind.kind == "Namespace":
-        obj.setdefault("metadata", {}).setdefault("labels", {})["kubernetes.io/metadata.name"] = old["metadata"]["name"]
+        obj.setdefault("metadata", {}).setdefault("labels", {})["kubernetes.io/metadata.name"] = old[
+            "metadata"
+        ]["name"]
         obj["spec"] = old.get("spec", {})
     elif kind.kind == "Pod":
         # The deprecated twin of serviceAccountName follows it.
@@ -109,7 +111,9 @@ def _check_namespace(api: Api, kind: Kind, obj: Manifest, namespace: str) -> Non
     if "deletionTimestamp" in record.load()["metadata"]:
         name = obj["metadata"].get("name", "")
         refusal = Forbidden.of(
-            kind, name, f"unable to create new content in namespace {namespace} because it is being terminated"
+            kind,
+            name,
+            f"unable to create new content in namespace {namespace} because it is being terminated",
         )
         (refusal.details or {})["causes"] = [
             {
@@ -161,7 +165,10 @@ def _mount_token(spec: Manifest) -> None:
             {
                 "downwardAPI": {
                     "items": [
-                        {"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}
+                        {
+                            "path": "namespace",
+                            "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"},
+                        }
                     ]
                 }
             },
@@ -196,7 +203,9 @@ def _tolerate(pod: Manifest) -> None:
             for toleration in tolerations
         ):
             continue
-        tolerations.append({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300})
+        tolerations.append(
+            {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
+        )
 
 
 def _select_own_pods(job: Manifest) -> None:

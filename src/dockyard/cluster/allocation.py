@@ -25,7 +25,9 @@ def allocate(store: Store, service: Manifest, old: Manifest | None, *, dry_run: 
     spec = service["spec"]
     if spec["type"] == "ExternalName":
         return
-    others = [record.load() for record in store.scan("Service") if _is_other(record.namespace, record.name, service)]
+    others = [
+        record.load() for record in store.scan("Service") if _is_other(record.namespace, record.name, service)
+    ]
     errors = FieldErrors()
     _allocate_address(spec, old, others, errors, dry_run=dry_run)
     if spec["type"] in ("NodePort", "LoadBalancer"):
@@ -64,7 +66,9 @@ def _allocate_address(
     spec["clusterIPs"] = [address]
 
 
-def _allocate_ports(spec: Manifest, others: Iterable[Manifest], errors: FieldErrors, *, dry_run: bool) -> None:
+def _allocate_ports(
+    spec: Manifest, others: Iterable[Manifest], errors: FieldErrors, *, dry_run: bool
+) -> None:
     taken = {
         (port.get("protocol"), port["nodePort"])
         for other in others
@@ -79,7 +83,11 @@ def _allocate_ports(spec: Manifest, others: Iterable[Manifest], errors: FieldErr
         if wanted and not dry_run:
             if wanted not in NODE_PORTS:
                 span = f"{NODE_PORTS[0]}-{NODE_PORTS[-1]}"
-                errors.invalid(path, wanted, f"provided port is not in the valid range. The range of valid ports is {span}")
+                errors.invalid(
+                    path,
+                    wanted,
+                    f"provided port is not in the valid range. The range of valid ports is {span}",
+                )
             elif (port.get("protocol"), wanted) in taken:
                 errors.invalid(path, wanted, "provided port is already allocated")
         while not port.get("nodePort"):

@@ -11,13 +11,24 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dockyard.cluster import admission, allocation, deletion, metadata, patch as patches, recorder, scale, selectors
+from dockyard.cluster import (
+    admission,
+    allocation,
+    deletion,
+    metadata,
+    recorder,
+    scale,
+    selectors,
+)
+from dockyard.cluster import (
+    patch as patches,
+)
 from dockyard.cluster.deletion import DeleteOptions
 from dockyard.cluster.errors import AlreadyExists, BadRequest, Conflict, NotFound, ServiceUnavailable
 from dockyard.cluster.fields import FieldErrors
 from dockyard.cluster.kinds import KINDS
 from dockyard.cluster.kinds.kind import Kind
-from dockyard.cluster.store import Event, Record, Store, StoreUnavailable, dump
+from dockyard.cluster.store import Event, Record, Store, StoreUnavailableError, dump
 from dockyard.wire.clock import Clock, rfc3339
 
 Manifest = dict[str, Any]
@@ -69,7 +80,9 @@ class Api:
         else:
             selector = selectors.from_labels(labels or {})
         wanted = selectors.parse_fields(fields or "", row)
-        records = [record for record in self.store.scan(row.kind, namespace) if selector.matches(record.labels)]
+        records = [
+            record for record in self.store.scan(row.kind, namespace) if selector.matches(record.labels)
+        ]
         records.sort(key=lambda record: (record.namespace, record.name))
         found = (_full(row, record) for record in records)
         return [obj for obj in found if selectors.fields_match(wanted, obj)]
@@ -229,10 +242,12 @@ class Api:
         record = self._record(row, namespace, name)
         pod = _full(row, record)
         if pod["spec"].get("nodeName"):
-            why = f"pod {name} is already assigned to node \"{pod['spec']['nodeName']}\""
+            why = f'pod {name} is already assigned to node "{pod["spec"]["nodeName"]}"'
             raise Conflict(f'Operation cannot be fulfilled on pods/binding "{name}": {why}')
         if "deletionTimestamp" in pod["metadata"]:
-            raise Conflict(f'Operation cannot be fulfilled on pods/binding "{name}": pod {name} is being deleted')
+            raise Conflict(
+                f'Operation cannot be fulfilled on pods/binding "{name}": pod {name} is being deleted'
+            )
         pod["spec"]["nodeName"] = node
         conditions = pod["status"].setdefault("conditions", [])
         conditions[:] = [condition for condition in conditions if condition["type"] != "PodScheduled"]
@@ -331,13 +346,13 @@ class Api:
     def _put(self, kind: Kind, obj: Manifest) -> None:
         try:
             self.store.put(kind.kind, obj, kind.prefix)
-        except StoreUnavailable as error:
+        except StoreUnavailableError as error:
             raise ServiceUnavailable(str(error)) from error
 
     def _remove(self, kind: Kind, record: Record) -> None:
         try:
             self.store.remove(kind.kind, record.namespace, record.name, kind.prefix)
-        except StoreUnavailable as error:
+        except StoreUnavailableError as error:
             raise ServiceUnavailable(str(error)) from error
 
 
@@ -351,4 +366,6 @@ def _copy(obj: Manifest) -> Manifest:
 
 
 def _content(obj: Manifest) -> Manifest:
-    return {key: value for key, value in obj.items() if key not in ("metadata", "status", "kind", "apiVersion")}
+    return {
+        key: value for key, value in obj.items() if key not in ("metadata", "status", "kind", "apiVersion")
+    }

@@ -28,10 +28,16 @@ class ApiError(Exception):
         super().__init__(message)
         self.message = message
         self.details = details
+        self.list_metadata: Manifest = {}
 
     def status(self) -> Manifest:
         """The Status object, keys in upstream's order."""
-        body: Manifest = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure"}
+        body: Manifest = {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": self.list_metadata,
+            "status": "Failure",
+        }
         body["message"] = self.message
         if self.reason:
             body["reason"] = self.reason
@@ -121,7 +127,8 @@ class Conflict(ApiError):
     def precondition(cls, kind: Kind, name: str, why: str) -> Conflict:
         # A failed precondition names the Kind where everything else names the resource.
         return cls(
-            f'Operation cannot be fulfilled on {kind.kind} "{name}": {why}', _details(kind, name, as_kind=True)
+            f'Operation cannot be fulfilled on {kind.kind} "{name}": {why}',
+            _details(kind, name, as_kind=True),
         )
 
 

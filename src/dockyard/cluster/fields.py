@@ -44,10 +44,14 @@ class FieldErrors(list[FieldError]):
     def too_long(self, path: str, limit: int) -> None:
         self._add("FieldValueTooLong", path, "Too long", f"may not be more than {limit} bytes")
 
-    def not_supported(self, path: str, value: Any, supported: Iterable[str], *, keep_order: bool = False) -> None:
+    def not_supported(
+        self, path: str, value: Any, supported: Iterable[str], *, keep_order: bool = False
+    ) -> None:
         values = list(supported) if keep_order else sorted(supported)
         listed = ", ".join(show(item) for item in values)
-        self._add("FieldValueNotSupported", path, f"Unsupported value: {show(value)}", f"supported values: {listed}")
+        self._add(
+            "FieldValueNotSupported", path, f"Unsupported value: {show(value)}", f"supported values: {listed}"
+        )
 
     def _add(self, reason: str, path: str, message: str, detail: str = "") -> None:
         self.append(FieldError(reason, path, f"{message}: {detail}" if detail else message))

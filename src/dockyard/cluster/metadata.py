@@ -41,11 +41,15 @@ def place(kind: Kind, obj: Manifest, namespace: str | None) -> str:
     metadata = obj.setdefault("metadata", {})
     if not kind.namespaced:
         if metadata.pop("namespace", None):
-            raise BadRequest("the namespace of the provided object does not match the namespace sent on the request")
+            raise BadRequest(
+                "the namespace of the provided object does not match the namespace sent on the request"
+            )
         return ""
     own = metadata.get("namespace")
     if own and namespace and own != namespace:
-        raise BadRequest("the namespace of the provided object does not match the namespace sent on the request")
+        raise BadRequest(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
     metadata["namespace"] = own or namespace or "default"
     return str(metadata["namespace"])
 
@@ -162,7 +166,7 @@ def _check_owners(owners: list[Manifest] | tuple[()], errors: FieldErrors) -> No
         errors.invalid(
             "metadata.ownerReferences",
             list(owners),
-            "Only one reference can have Controller set to true. Found \"true\" in references for "
+            'Only one reference can have Controller set to true. Found "true" in references for '
             f"{first['kind']}/{first['name']} and {second['kind']}/{second['name']}",
         )
 

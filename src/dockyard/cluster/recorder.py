@@ -75,7 +75,9 @@ class Recorder:
             if last < limit:
                 self._api.delete("Event", event["metadata"]["name"], event["metadata"]["namespace"])
         self._names = {
-            key: place for key, place in self._names.items() if self._api.store.get("Event", *place) is not None
+            key: place
+            for key, place in self._names.items()
+            if self._api.store.get("Event", *place) is not None
         }
 
 

@@ -24,7 +24,13 @@ def of(kind: Kind, obj: Manifest) -> Manifest:
     selector = selector_text(obj["spec"].get("selector") or {})
     if selector:
         status["selector"] = selector
-    return {"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": shown, "spec": spec, "status": status}
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": shown,
+        "spec": spec,
+        "status": status,
+    }
 
 
 def selector_text(selector: Manifest) -> str:
@@ -53,7 +59,7 @@ def apply(kind: Kind, obj: Manifest, scale: Manifest) -> Manifest:
     replicas = (scale.get("spec") or {}).get("replicas") or 0
     if not isinstance(replicas, int) or isinstance(replicas, bool):
         raise BadRequest(
-            "Scale in version \"v1\" cannot be handled as a Scale: json: cannot unmarshal string into Go struct "
+            'Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal string into Go struct '
             "field ScaleSpec.spec.replicas of type int32"
         )
     if replicas < 0:

@@ -102,7 +102,9 @@ class _Parser:
             if not token:
                 return found
             if token != ",":
-                raise BadRequest(f"unable to parse requirement: found '{token}', expected: ',' or 'end of string'")
+                raise BadRequest(
+                    f"unable to parse requirement: found '{token}', expected: ',' or 'end of string'"
+                )
             if not self.peek():
                 raise BadRequest("unable to parse requirement: found '', expected: identifier after ','")
 
@@ -161,7 +163,9 @@ class _Parser:
 
     def check_value(self, key: str, value: str) -> str:
         for problem in label_value_problems(value):
-            raise BadRequest(f'unable to parse requirement: values[0][{key}]: Invalid value: "{value}": {problem}')
+            raise BadRequest(
+                f'unable to parse requirement: values[0][{key}]: Invalid value: "{value}": {problem}'
+            )
         return value
 
 

@@ -28,11 +28,11 @@ HISTORY_BYTES = 8 << 20
 logger = logging.getLogger(__name__)
 
 
-class Compacted(Exception):
+class CompactedError(Exception):
     """The history no longer reaches back to the revision asked for."""
 
 
-class StoreUnavailable(Exception):
+class StoreUnavailableError(Exception):
     """The state file cannot be opened or written (full disk, read-only home, held by another process)."""
 
 
@@ -104,7 +104,7 @@ class Store:
     def __init__(self, path: Path | None) -> None:
         """Open the state file, creating it when missing; None keeps everything in memory only.
 
-        Raises StoreUnavailable with the reason.
+        Raises StoreUnavailableError with the reason.
         """
         self.revision = 0
         self.compacted = 0
@@ -119,7 +119,7 @@ class Store:
             self._db = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=1.0)
             self._open()
         except sqlite3.Error as error:
-            raise StoreUnavailable(f"cannot open the state file {path}: {error}") from error
+            raise StoreUnavailableError(f"cannot open the state file {path}: {error}") from error
 
     def _open(self) -> None:
         db = self._db
@@ -129,10 +129,12 @@ class Store:
         db.execute("PRAGMA synchronous=NORMAL")
         db.execute("PRAGMA cache_size=-1024")
         db.execute(
-            "CREATE TABLE IF NOT EXISTS objects (kind TEXT, namespace TEXT, name TEXT, revision INTEGER, body BLOB,"
-            " PRIMARY KEY (kind, namespace, name)) WITHOUT ROWID"
+            "CREATE TABLE IF NOT EXISTS objects (kind TEXT, namespace TEXT, name TEXT, revision INTEGER,"
+            " body BLOB, PRIMARY KEY (kind, namespace, name)) WITHOUT ROWID"
         )
-        db.execute("CREATE TABLE IF NOT EXISTS revision (id INTEGER PRIMARY KEY CHECK (id = 0), value INTEGER)")
+        db.execute(
+            "CREATE TABLE IF NOT EXISTS revision (id INTEGER PRIMARY KEY CHECK (id = 0), value INTEGER)"
+        )
         db.execute("INSERT OR IGNORE INTO revision VALUES (0, 1)")
         self.revision = self.compacted = db.execute("SELECT value FROM revision").fetchone()[0]
         for kind, namespace, name, revision, body in db.execute("SELECT * FROM objects"):
@@ -157,6 +159,19 @@ class Store:
             if namespace is None or key[0] == namespace:
                 yield record
 
+    def snapshot(self, kind: str, revision: int) -> list[Record]:
+        """The records of a kind as they were at a revision. Raises CompactedError when that is too long ago."""
+        records = dict(self._table(kind))
+        for event in reversed(self.since(revision)):
+            if event.kind != kind:
+                continue
+            key = (event.namespace, event.name)
+            if event.previous is None:
+                records.pop(key, None)
+            else:
+                records[key] = event.previous
+        return list(records.values())
+
     # Writing
 
     def put(self, kind: str, obj: Manifest, prefix: bytes) -> Record:
@@ -169,7 +184,8 @@ class Store:
         bare = {key: value for key, value in obj.items() if key not in ("kind", "apiVersion")}
         record = Record(namespace, name, revision, dump(bare), metadata.get("labels"))
         self._commit(
-            "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?)", (kind, namespace, name, revision, record.body)
+            "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?)",
+            (kind, namespace, name, revision, record.body),
         )
         self._table(kind)[namespace, name] = record
         self._publish(Event("MODIFIED" if previous else "ADDED", kind, record, previous, prefix))
@@ -196,7 +212,7 @@ class Store:
         except sqlite3.Error as error:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-            raise StoreUnavailable(f"cannot write the state file: {error}") from error
+            raise StoreUnavailableError(f"cannot write the state file: {error}") from error
         self.revision += 1
 
     # Watching
@@ -216,9 +232,9 @@ class Store:
         return unsubscribe
 
     def since(self, revision: int) -> list[Event]:
-        """The events after a revision, oldest first. Raises Compacted when some are no longer known."""
+        """The events after a revision, oldest first. Raises CompactedError when some are no longer known."""
         if revision < self.compacted:
-            raise Compacted
+            raise CompactedError
         found: list[Event] = []
         for event in reversed(self._history):
             if event.revision <= revision:

@@ -155,7 +155,6 @@ ROWS = (
         "ServiceAccount",
         "serviceaccounts",
         short_names=("sa",),
-        subresources=("token",),
         returns_deleted=True,
     ),
     Kind(

@@ -25,9 +25,7 @@ def apply_json_patch(obj: Manifest, patch: Any) -> Manifest:
             f"error decoding patch: json: cannot unmarshal {found} into Go value of type []handlers.jsonPatchOp"
         )
     if len(patch) > _LIMIT:
-        raise BadRequest(
-            f"The allowed maximum operations in a JSON patch is {_LIMIT}, got {len(patch)}"
-        )
+        raise BadRequest(f"The allowed maximum operations in a JSON patch is {_LIMIT}, got {len(patch)}")
     document: Any = copy.deepcopy(obj)
     try:
         for operation in patch:
@@ -83,7 +81,9 @@ def _index(items: list[Any], part: str, *, adding: bool) -> int:
 
 def _find(document: Any, path: list[str]) -> Any:
     for part in path:
-        document = document[_index(document, part, adding=False)] if isinstance(document, list) else document[part]
+        document = (
+            document[_index(document, part, adding=False)] if isinstance(document, list) else document[part]
+        )
     return document
 
 

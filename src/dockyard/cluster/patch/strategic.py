@@ -115,7 +115,10 @@ def _sort(items: list[Any], order: list[Any] | None, key: str, old: list[Any]) -
             continue
         # Not named by the order: it belongs to the server. Keep it right after its former neighbour.
         before = known[: known.index(name)] if name in known else known
-        after = next((placed.index(n) + 1 for n in reversed(before) if n in placed), 0 if name in known else len(placed))
+        after = next(
+            (placed.index(n) + 1 for n in reversed(before) if n in placed),
+            0 if name in known else len(placed),
+        )
         placed.insert(after, name)
     rank = {_hashable(name): index for index, name in enumerate(placed)}
     return sorted(items, key=lambda item: rank[_hashable(identity(item))])
@@ -128,5 +131,9 @@ def _hashable(value: Any) -> Any:
 def _clean(value: Any) -> Any:
     """The value without directives."""
     if isinstance(value, dict):
-        return {key: _clean(inner) for key, inner in value.items() if not key.startswith("$") and inner is not None}
+        return {
+            key: _clean(inner)
+            for key, inner in value.items()
+            if not key.startswith("$") and inner is not None
+        }
     return [_clean(item) for item in value] if isinstance(value, list) else value

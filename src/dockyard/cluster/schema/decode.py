@@ -41,7 +41,7 @@ _OMITTED_FALSE = {
 }
 
 
-class WrongType(Exception):
+class WrongTypeError(Exception):
     """A value cannot be read; the message is Go's."""
 
 
@@ -52,7 +52,7 @@ class Decoder:
         self.unknown: list[str] = []
 
     def decode(self, kind: Kind, obj: Manifest) -> Manifest:
-        """A cleaned copy of the object. Raises WrongType."""
+        """A cleaned copy of the object. Raises WrongTypeError."""
         decoded = self._value(obj, schema.root(kind), "", "", kind.kind)
         assert isinstance(decoded, dict)
         return decoded
@@ -103,11 +103,11 @@ class Decoder:
 def _scalar(value: Any, type_: str, go_path: str, owner: str) -> Any:
     if type_ == "Q":
         if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-            raise WrongType(quantity.PROBLEM)
+            raise WrongTypeError(quantity.PROBLEM)
         try:
             return quantity.canonical(value)
         except ValueError as error:
-            raise WrongType(str(error)) from None
+            raise WrongTypeError(str(error)) from None
     if type_ == "I":
         if isinstance(value, bool) or not isinstance(value, (str, int)):
             raise _wrong(value, go_path, owner, "int32")
@@ -141,7 +141,7 @@ def _check_base64(value: str) -> None:
         bad = next(
             (i for i, char in enumerate(value) if not re.match(r"[A-Za-z0-9+/\r\n]", char)), len(value)
         )
-        raise WrongType(
+        raise WrongTypeError(
             f"illegal base64 data at input byte {bad - bad % 4 if bad == len(value) else bad}"
         ) from None
 
@@ -149,16 +149,16 @@ def _check_base64(value: str) -> None:
 def _time(value: str, type_: str) -> str:
     if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", value):
         form = "2006-01-02T15:04:05Z07:00" if type_ == "T" else "2006-01-02T15:04:05.000000Z07:00"
-        raise WrongType(f'parsing time "{value}" as "{form}": cannot parse "{value}" as "2006"')
+        raise WrongTypeError(f'parsing time "{value}" as "{form}": cannot parse "{value}" as "2006"')
     return value
 
 
-def _wrong(value: Any, go_path: str, owner: str, type_: str) -> WrongType:
+def _wrong(value: Any, go_path: str, owner: str, type_: str) -> WrongTypeError:
     found = {str: "string", bool: "bool", dict: "object", list: "array"}.get(type(value), "number")
     if found == "number" and type_ in ("i32", "i64"):
         found = f"number {value}"
     field = f"Go struct field {owner}.{go_path}" if go_path else "Go value"
-    return WrongType(f"json: cannot unmarshal {found} into {field} of type {_go_type(type_)}")
+    return WrongTypeError(f"json: cannot unmarshal {found} into {field} of type {_go_type(type_)}")
 
 
 def _go_type(type_: str) -> str:

@@ -1,0 +1,1 @@
+"""The API server's face on the wire: paths, media types, streams; every verb is the Api's."""

@@ -1,0 +1,228 @@
+"""POST, PUT, PATCH and DELETE of objects."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from dockyard.cluster import patch as patches
+from dockyard.cluster.api import Api
+from dockyard.cluster.deletion import DeleteOptions
+from dockyard.cluster.errors import BadRequest, Invalid, TooLarge, UnsupportedMediaType
+from dockyard.cluster.fields import FieldErrors
+from dockyard.cluster.http.bodies import media_type, read_json, read_object, read_options
+from dockyard.cluster.http.negotiation import choose
+from dockyard.cluster.http.options import integer, list_options, write_options
+from dockyard.cluster.http.paths import Target
+from dockyard.cluster.http.reads import render, selection
+from dockyard.cluster.kinds import Kind
+from dockyard.cluster.schema.decode import Decoder, WrongTypeError
+from dockyard.cluster.warnings import warnings_for
+from dockyard.wire.http import HttpError, Request, Response, json_response
+
+Manifest = dict[str, Any]
+
+BODY_LIMIT = 3 << 20
+APPLY = "application/apply-patch+yaml"
+
+
+async def read_body(request: Request) -> bytes:
+    """The whole body. Raises TooLarge beyond upstream's 3 MiB."""
+    try:
+        return await request.body(BODY_LIMIT)
+    except HttpError as error:
+        if error.status != 413:
+            raise
+        raise TooLarge(f"Request entity too large: limit is {BODY_LIMIT}", {}) from None
+
+
+def _warned(response: Response, texts: list[str]) -> Response:
+    headers = response.headers.items() if isinstance(response.headers, dict) else response.headers
+    added = []
+    for text in dict.fromkeys(texts):
+        escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+        added.append(("Warning", f'299 - "{escaped}"'))
+    response.headers = [*headers, *added]  # type: ignore[list-item]
+    return response
+
+
+async def create(api: Api, target: Target, request: Request) -> Response:
+    body = await read_body(request)
+    form = choose(request.headers.get("accept"))
+    options = write_options(request.query, "CreateOptions")
+    decoded = read_object(target.kind, body, request.headers.get("content-type"), options.validation)
+    made = api.create(target.kind.kind, decoded.obj, namespace=target.namespace, dry_run=options.dry_run)
+    texts = decoded.warnings + warnings_for(target.kind, made)
+    return _warned(render(api, target.kind, made, form, request, 201), texts)
+
+
+async def update(api: Api, target: Target, request: Request) -> Response:
+    body = await read_body(request)
+    form = choose(request.headers.get("accept"))
+    options = write_options(request.query, "UpdateOptions")
+    kind = target.kind
+    decoded = read_object(kind, body, request.headers.get("content-type"), options.validation)
+    obj = decoded.obj
+    metadata = obj.setdefault("metadata", {})
+    if metadata.get("name") and metadata["name"] != target.name:
+        raise BadRequest(
+            f"the name of the object ({metadata['name']}) does not match the name on the URL ({target.name})"
+        )
+    metadata["name"] = target.name
+    if kind.namespaced:
+        if metadata.get("namespace") not in (None, "", target.namespace):
+            raise BadRequest(
+                "the namespace of the provided object does not match the namespace sent on the request"
+            )
+        metadata["namespace"] = target.namespace
+    if target.subresource == "status":
+        made = api.update_status(kind.kind, obj, dry_run=options.dry_run)
+    elif target.subresource == "finalize":
+        made = api.finalize(obj)
+    else:
+        made = api.update(kind.kind, obj, dry_run=options.dry_run)
+    return _warned(render(api, kind, made, form, request), decoded.warnings + warnings_for(kind, made))
+
+
+async def patch(api: Api, target: Target, request: Request) -> Response:
+    body = await read_body(request)
+    form = choose(request.headers.get("accept"))
+    media = media_type(request.headers.get("content-type"))
+    patch_type = patches.TYPES.get(media)
+    if media == APPLY:
+        _refuse_apply(request, target.kind)
+    if patch_type is None:
+        supported = ", ".join([*patches.TYPES])
+        raise UnsupportedMediaType("415: Unsupported Media Type", {"causes": [{"message": supported}]})
+    options = write_options(request.query, "PatchOptions")
+    content = read_json(body)
+    kind = target.kind
+    texts: list[str] = []
+
+    def check(new: Manifest, old: Manifest) -> None:
+        decoder = Decoder()
+        shown = _go_map(content) if patch_type == "strategic" else json.dumps(new, separators=(",", ":"))
+        try:
+            read = decoder.decode(kind, new)
+        except WrongTypeError as error:
+            raise _bad_patch(shown, str(error)) from None
+        new.clear()
+        new.update(read)
+        complaints = [f'unknown field "{path}"' for path in decoder.unknown]
+        if complaints and options.validation == "Strict":
+            raise _bad_patch(shown, "strict decoding error: " + ", ".join(complaints))
+        if options.validation == "Warn":
+            texts.extend(complaints)
+
+    made = api.patch(
+        kind.kind,
+        target.name,
+        content,
+        patch_type,
+        namespace=target.namespace,
+        subresource=target.subresource or None,
+        dry_run=options.dry_run,
+        check=check,
+    )
+    if target.subresource == "scale":
+        return json_response(made)
+    return _warned(render(api, kind, made, form, request), texts + warnings_for(kind, made))
+
+
+def _refuse_apply(request: Request, kind: Kind) -> None:
+    if not request.query.get("fieldManager"):
+        errors = FieldErrors()
+        errors.required("fieldManager", "is required for apply patch")
+        raise Invalid.of("PatchOptions.meta.k8s.io", "", errors)
+    # Differs: server-side apply is not there yet; kubectl's client-side apply is.
+    raise UnsupportedMediaType(
+        f"server-side apply of {kind.resource} is not supported by dockyard yet: use kubectl apply without "
+        "--server-side"
+    )
+
+
+def _bad_patch(shown: str, problem: str) -> Invalid:
+    errors = FieldErrors()
+    errors.invalid("patch", shown, problem)
+    return Invalid.of("", "", errors)
+
+
+def _go_map(value: Any) -> str:
+    """A value as Go's %v prints it."""
+    if isinstance(value, dict):
+        return "map[" + " ".join(f"{key}:{_go_map(value[key])}" for key in sorted(value)) + "]"
+    if isinstance(value, list):
+        return "[" + " ".join(_go_map(item) for item in value) + "]"
+    if value is None:
+        return "<nil>"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+async def _delete_options(request: Request) -> DeleteOptions:
+    body = await read_body(request)
+    options = read_options("DeleteOptions", body, request.headers.get("content-type"))
+    query = request.query
+    grace = integer(query.get("gracePeriodSeconds"))
+    if grace is not None:
+        options.setdefault("gracePeriodSeconds", grace)
+    if query.get("propagationPolicy"):
+        options.setdefault("propagationPolicy", query.get("propagationPolicy"))
+    if query.get("orphanDependents"):
+        options.setdefault("orphanDependents", query.get("orphanDependents") in ("1", "true"))
+    if query.get("dryRun"):
+        options.setdefault("dryRun", query.getlist("dryRun"))
+    return DeleteOptions.of(options)
+
+
+def _preconditions(options: DeleteOptions) -> dict[str, str]:
+    found = {"uid": options.uid, "resourceVersion": options.resource_version}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+async def delete(api: Api, target: Target, request: Request) -> Response:
+    options = await _delete_options(request)
+    form = choose(request.headers.get("accept"))
+    last, gone = api.delete(
+        target.kind.kind,
+        target.name,
+        target.namespace,
+        grace_period_seconds=options.grace_period_seconds,
+        propagation_policy=options.propagation_policy,
+        preconditions=_preconditions(options),
+        dry_run=options.dry_run,
+    )
+    if gone and not target.kind.returns_deleted:
+        return json_response(success(target.kind, last))
+    return render(api, target.kind, last, form, request)
+
+
+def success(kind: Kind, obj: Manifest) -> Manifest:
+    """The Status of something that was deleted at once."""
+    details = {"name": obj["metadata"]["name"]}
+    if kind.group:
+        details["group"] = kind.group
+    details.update(kind=kind.plural, uid=obj["metadata"]["uid"])
+    return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
+
+
+async def delete_many(api: Api, target: Target, request: Request) -> Response:
+    """Delete everything that a list with the same selectors shows, and answer that list."""
+    options = await _delete_options(request)
+    wanted = selection(target, list_options(request.query))
+    kind = target.kind
+    records = [record for record in api.store.scan(kind.kind, target.namespace) if wanted.includes(record)]
+    items = []
+    for record in sorted(records, key=lambda record: (record.namespace, record.name)):
+        last, _ = api.delete(
+            kind.kind,
+            record.name,
+            record.namespace or None,
+            grace_period_seconds=options.grace_period_seconds,
+            propagation_policy=options.propagation_policy,
+            dry_run=options.dry_run,
+        )
+        items.append({key: value for key, value in last.items() if key not in ("kind", "apiVersion")})
+    metadata = {"resourceVersion": str(api.store.revision)}
+    return json_response(
+        {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": metadata, "items": items}
+    )
