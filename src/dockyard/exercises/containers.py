@@ -16,7 +16,7 @@ LABEL = "dockyard.exercise"
 
 @dataclass(frozen=True)
 class Step:
-    """One instruction of a Dockerfile as it was carried out. `size` is what it wrote, in bytes; 0 from the cache."""
+    """One instruction as it was carried out. `size` is what it wrote, in bytes; 0 from the cache."""
 
     instruction: str
     cached: bool

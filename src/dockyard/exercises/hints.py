@@ -52,8 +52,9 @@ def next_hint(
         try:
             text = written(Live(exercise.namespace, backend.kubeconfig))
         except Exception as error:
+            reason = str(error).rstrip(".")
             text = (
-                f"This hint looks at your live system, and cannot now: {error}. "
+                f"This hint looks at your live system, and cannot now: {reason}. "
                 f'Bring the exercise on stage with `goto("{exercise.id}")` and ask again.'
             )
     else:

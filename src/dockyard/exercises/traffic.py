@@ -79,7 +79,7 @@ class Traffic:
 
     @property
     def outage(self) -> float:
-        """Seconds from the first failed request to the first good one after the last failed one; 0 without failures.
+        """Seconds from the first failed request to the first good one after the last failed one, or 0.
 
         When nothing succeeds any more, to the end of the log.
         """

@@ -1,0 +1,125 @@
+"""`dockyard run`: execute the lessons on the live system, without a face."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import click
+
+from dockyard.backends import choose
+from dockyard.build import chosen
+from dockyard.cli._options import answer, json_option
+from dockyard.errors import EXIT_NO, UserError
+from dockyard.execute import Run, execute_lesson
+from dockyard.exercises.answers import Labs, lay_over
+from dockyard.exercises.exercise import Mistake
+from dockyard.exercises.lesson import Course, Lesson
+from dockyard.home import Home
+
+
+@click.command("run")
+@click.argument("lessons", nargs=-1)
+@click.option(
+    "--answers",
+    type=click.Choice(["solutions", "start", "mine"]),
+    default="solutions",
+    show_default=True,
+    help="Which files the notebooks work on.",
+)
+@click.option("--start", is_flag=True, help="The same as --answers start: the untouched starts must fail.")
+@click.option("--mine", is_flag=True, help="The same as --answers mine: your files in labs/.")
+@json_option
+def command(lessons: tuple[str, ...], answers: str, start: bool, mine: bool, as_json: bool) -> None:
+    """Execute the notebooks of LESSONS (all by default) top to bottom on the live system; print a table.
+
+    By default on the reference answers, which must pass. A shell line with an exit code other than 0, an
+    exception in a thread or task, or a check that does not pass, is a failure. Progress goes to standard
+    error.
+    Exit status: 0 all passed, 1 something failed, 4 nothing could be run.
+    """
+    if start and mine:
+        raise click.UsageError("--start and --mine exclude one another")
+    which = "start" if start else "mine" if mine else answers
+    home = Home.find()
+    course = Course.find()
+    try:
+        wanted = chosen(course, lessons)
+        if any(lesson.head["platform"] for lesson in wanted):
+            choose(home).up()
+        with prepared(course, wanted, which, home) as env:
+            runs = run_lessons(wanted, folder=notebooks(course), env=env)
+    except Mistake as error:
+        raise UserError(str(error), "course/README.md shows how a lesson is written.") from error
+    report(runs, as_json=as_json)
+    raise click.exceptions.Exit(0 if all(run.passed for run in runs) else EXIT_NO)
+
+
+def notebooks(course: Course) -> Path:
+    """Where notebooks are executed: where learners open them, so that paths in outputs are theirs."""
+    folder = course.root / "notebooks"
+    return folder if folder.is_dir() else course.root
+
+
+@contextlib.contextmanager
+def prepared(
+    course: Course, lessons: Sequence[Lesson], which: str, home: Home
+) -> Iterator[Mapping[str, str]]:
+    """The kernel's environment for those answers; only `mine` touches labs/ and progress."""
+    if which == "mine":
+        labs = Labs.find(course, home)
+        for lesson in lessons:
+            labs.give_out(lesson)
+        yield {"DOCKYARD_ANSWERS": str(labs.root)}
+        return
+    with tempfile.TemporaryDirectory(prefix="dockyard-run-") as scratch:
+        root = Path(scratch) / "answers"
+        for lesson in lessons:
+            for part in ("lab", "solution") if which == "solutions" else ("lab",):
+                (root / lesson.name).mkdir(parents=True, exist_ok=True)
+                if (lesson.folder / part).is_dir():
+                    lay_over(lesson.folder / part, root / lesson.name)
+        env = {"DOCKYARD_ANSWERS": str(root), "DOCKYARD_PROGRESS": str(Path(scratch) / "progress")}
+        yield {**env, "DOCKYARD_SOLUTIONS": "1"} if which == "solutions" else env
+
+
+def run_lessons(lessons: Sequence[Lesson], *, folder: Path, env: Mapping[str, str]) -> list[Run]:
+    """Execute lesson after lesson, a line on standard error for every cell."""
+    began = time.monotonic()
+
+    def say(number: int, of: int, head: str) -> None:
+        elapsed = time.monotonic() - began
+        click.echo(f"  {elapsed:6.1f} s  {lesson.name}  cell {number} of {of}  {head[:60]}", err=True)
+
+    runs = []
+    for lesson in lessons:
+        runs.append(execute_lesson(lesson, folder=folder, env=env, say=say))
+    return runs
+
+
+def report(runs: Sequence[Run], *, as_json: bool) -> None:
+    """The table, and below it every failure with its reason."""
+    rows = [("LESSON", "CELLS", "SECONDS", "CHECKS", "FAILURES")]
+    for run in runs:
+        passed = sum(verdict.passed is True for verdict in run.verdicts)
+        checks = f"{passed} of {len(run.verdicts)} passed"
+        rows.append((run.lesson, str(run.cells), f"{run.seconds:.1f}", checks, str(len(run.failures))))
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    lines = [
+        "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+    for run in runs:
+        for failure in run.failures:
+            lines.append(f"{run.lesson}, cell {failure.cell} ({failure.source[:50]}): {failure.reason}")
+            lines += [
+                f"    observed: {finding.observed}"
+                for verdict in run.verdicts
+                if verdict.headline() == failure.reason
+                and (finding := verdict.first_failing)
+                and finding.observed
+            ]
+    document = {"passed": all(run.passed for run in runs), "lessons": [run.as_dict() for run in runs]}
+    answer(document, "\n".join(lines), as_json=as_json)

@@ -1,0 +1,70 @@
+"""A load and a watch as a notebook shows them."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from dockyard.exercises.live import Live, Manifest
+from dockyard.exercises.load import Load
+from dockyard.exercises.record import Change, Record, ready_addresses
+from dockyard.views.page import Page, table
+from dockyard.views.timeline import show_timeline
+
+
+class ShownLoad(Load):
+    """A load whose log draws itself."""
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        return show_timeline(self, title=f"{self.rate:g} requests a second to {self.url}")._repr_mimebundle_()
+
+
+class ShownRecord(Record):
+    """A watch whose changes show as a table, repetitions left out."""
+
+    def wait(self, seconds: float) -> None:
+        """Go on watching for so long."""
+        time.sleep(seconds)
+
+    def page(self) -> Page:
+        rows: list[dict[str, Any]] = []
+        last: dict[tuple[str, str], str] = {}
+        for change in list(self.changes):
+            now = summary(change)
+            if change.name.startswith("load-") or last.get((change.kind, change.name)) == now:
+                continue
+            last[(change.kind, change.name)] = now
+            seconds = f"{change.t - self.started:.1f}"
+            rows.append({"second": seconds, "kind": change.kind, "name": change.name, "now": now})
+        return table(rows, f"Changes of {', '.join(self.kinds)} in {self.live.namespace}")
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        return self.page()._repr_mimebundle_()
+
+
+def summary(change: Change) -> str:
+    """What an object says of itself now, as short as kubectl get does."""
+    obj = change.object
+    if change.type == "DELETED":
+        return "deleted"
+    if change.kind == "pods":
+        return pod_summary(obj)
+    if change.kind == "endpointslices":
+        return f"{ready_addresses(obj)} ready of {len(obj.get('endpoints') or ())} addresses"
+    if change.kind == "events":
+        return f"{obj.get('type', '')} {obj.get('reason', '')}: {obj.get('message', '')}"
+    if change.kind in ("deployments", "replicasets", "statefulsets"):
+        status = obj.get("status", {})
+        return f"{status.get('readyReplicas', 0)} ready of {obj['spec'].get('replicas', 1)}"
+    return "changed" if change.type == "MODIFIED" else "there"
+
+
+def pod_summary(pod: Manifest) -> str:
+    """Phase or reason, readiness, restarts."""
+    status = pod.get("status", {})
+    word = "Terminating" if "deletionTimestamp" in pod["metadata"] else status.get("phase", "Pending")
+    for container in status.get("containerStatuses") or ():
+        state = container.get("state", {})
+        word = state.get("waiting", {}).get("reason") or state.get("terminated", {}).get("reason") or word
+    ready = "ready" if Live.is_ready(pod) else "not ready"
+    return f"{word}, {ready}, {Live.restarts_of(pod)} restarts"
