@@ -104,4 +104,4 @@ def is_done(obj: Manifest) -> bool:
         return False
     if (obj.get("spec") or {}).get("finalizers"):  # a Namespace with content
         return False
-    return metadata.get("deletionGracePeriodSeconds", 0) == 0
+    return bool(metadata.get("deletionGracePeriodSeconds", 0) == 0)

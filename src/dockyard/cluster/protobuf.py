@@ -8,9 +8,9 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from functools import lru_cache
-from importlib import resources
 from typing import Any, NamedTuple
 
+from dockyard.cluster.protobuf_messages import MESSAGES
 from dockyard.wire.clock import rfc3339
 
 Manifest = dict[str, Any]
@@ -31,12 +31,11 @@ class _Field(NamedTuple):
 
 @lru_cache(maxsize=1)
 def _messages() -> dict[str, dict[int, _Field]]:
-    text = resources.files("dockyard.cluster").joinpath("data/protobuf.txt").read_text()
     found: dict[str, dict[int, _Field]] = {}
-    for line in text.splitlines():
-        if not line or line.startswith("#"):
-            continue
+    for line in MESSAGES.replace(",\n   ", ",").split("\n"):
         message, _, listed = line.partition(": ")
+        if not listed:
+            continue
         fields = found[message] = {}
         for entry in listed.split(", "):
             number, name, type_ = entry.split(" ")

@@ -163,7 +163,7 @@ def _yaml(body: bytes) -> Any:
     """YAML 1.1 without aliases that could explode. Raises ValueError with go-yaml's words."""
     import yaml  # loaded by the few requests that need it
 
-    class Loader(yaml.SafeLoader):
+    class Loader(yaml.SafeLoader):  # type: ignore[misc]
         pass
 
     # YAML 1.1 reads y and n as booleans; PyYAML leaves that out.

@@ -42,7 +42,7 @@ def _warned(response: Response, texts: list[str]) -> Response:
     for text in dict.fromkeys(texts):
         escaped = text.replace("\\", "\\\\").replace('"', '\\"')
         added.append(("Warning", f'299 - "{escaped}"'))
-    response.headers = [*headers, *added]  # type: ignore[list-item]
+    response.headers = [*headers, *added]
     return response
 
 

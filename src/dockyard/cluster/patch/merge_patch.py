@@ -16,7 +16,8 @@ def apply_merge_patch(obj: Manifest, patch: Any) -> Manifest:
         raise BadRequest(
             f"error decoding patch: json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"
         )
-    return merge(obj, patch)
+    merged: Manifest = merge(obj, patch)
+    return merged
 
 
 def merge(target: Any, patch: Any) -> Any:

@@ -310,7 +310,8 @@ def _binding(obj: Manifest, now: float) -> list[Any]:
 
 def _quota(obj: Manifest, now: float) -> list[Any]:
     hard, used = obj["spec"].get("hard") or {}, _status(obj).get("used") or {}
-    requests, limits = [], []
+    requests: list[str] = []
+    limits: list[str] = []
     for name in sorted(hard):
         text = f"{name}: {used.get(name, '0')}/{hard[name]}"
         (limits if name.startswith("limits.") else requests).append(text)
