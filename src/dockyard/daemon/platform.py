@@ -22,11 +22,14 @@ from dockyard.wire.clock import Clock, SystemClock
 from dockyard.wire.http import Server
 from dockyard.wire.tls import Pki
 
-try:  # they land while this is written
+try:  # lands while this is written
     from dockyard.cluster.cluster import Cluster
+except ImportError:
+    Cluster = None  # type: ignore[assignment,misc]
+try:
     from dockyard.engine.engine import Engine
 except ImportError:
-    Cluster = Engine = None
+    Engine = None  # type: ignore[assignment,misc]
 
 logger = logging.getLogger(__name__)
 
@@ -50,20 +53,19 @@ class Platform:
             self.runtime = await Runtime.open(self.home.root, clock=self.clock, driver=self._wanted_driver)
         except (NoDriver, ValueError) as error:
             raise UserError(str(error), "docs/setup.md says what a driver needs.") from error
-        if Engine is None:
-            self._servers = [self._control]
-            await self._control.listen_unix(self.home.control_socket)
-            write_atomically(self.home.state_file, json.dumps(self.describe(), indent=2) + "\n")
-            return
-        self.engine = Engine(self.home.root, self.runtime, self.clock)
-        self.cluster = Cluster(self.home.root, self.runtime, self.clock)
-        docker = Server(self.engine.handler, clock=self.clock)
-        kubernetes = Server(self.cluster.handler, clock=self.clock)
-        self._servers = [docker, kubernetes, self._control]
-        await self.engine.start()
-        await self.cluster.start()
-        await docker.listen_unix(self.home.docker_socket)
-        await self._listen_kubernetes(kubernetes)
+        self._servers = [self._control]
+        if Engine is not None:
+            self.engine = Engine(self.home.root, self.runtime, self.clock)
+            docker = Server(self.engine.handler, clock=self.clock)
+            self._servers.append(docker)
+            await self.engine.start()
+            await docker.listen_unix(self.home.docker_socket)
+        if Cluster is not None:
+            self.cluster = Cluster(self.home.root, self.runtime, self.clock)
+            kubernetes = Server(self.cluster.handler, clock=self.clock)
+            self._servers.append(kubernetes)
+            await self.cluster.start()
+            await self._listen_kubernetes(kubernetes)
         await self._control.listen_unix(self.home.control_socket)
         write_atomically(self.home.state_file, json.dumps(self.describe(), indent=2) + "\n")
         logger.info("ready: pid %s, driver %s, home %s", os.getpid(), self.driver, self.home.root)
@@ -113,7 +115,7 @@ class Platform:
             "kubeconfig": str(self.home.kubeconfig),
             "home": str(self.home.root),
             "version": VERSION,
-            "node_ready": self.cluster is not None and self.cluster.node_ready,
+            "node_ready": self.cluster is not None and bool(getattr(self.cluster, "node_ready", False)),
         }
 
     def examine(self) -> dict[str, Any]:
