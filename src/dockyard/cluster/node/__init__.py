@@ -1,0 +1,1 @@
+"""The node agent: Pods as processes, probes, back-off, volumes, logs."""

@@ -1,0 +1,103 @@
+"""The node agent: registers the node and gives every Pod that is bound to it a worker."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+
+from dockyard.cluster.manager import Key, key_of
+from dockyard.cluster.node.registration import Registration
+from dockyard.cluster.node.services import Node
+from dockyard.cluster.node.worker import PodWorker
+from dockyard.cluster.podstate import is_finished, is_terminating
+from dockyard.cluster.store import Event, Manifest
+from dockyard.wire.clock import Timer
+
+# ConfigMap and Secret volumes follow their objects at the next periodic look, as on a kubelet.
+RESYNC_SECONDS = 60.0
+
+logger = logging.getLogger(__name__)
+
+
+class NodeAgent:
+    """Kubelet, as a controller on the shared queue: one key a Pod."""
+
+    name = "node"
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.workers: dict[str, PodWorker] = {}
+        self._names: dict[Key, str] = {}
+        self._registration = Registration(node)
+        self._resync: Timer | None = None
+
+    def start(self) -> None:
+        """Register the node. Call it on the running event loop, before the manager runs."""
+        self._registration.start()
+        self._resync = self.node.clock.call_later(RESYNC_SECONDS, self._look_at_all)
+
+    async def stop(self) -> None:
+        """Let go of all Pods without ending them in the API: the runtime ends their processes."""
+        self._registration.stop()
+        if self._resync is not None:
+            self._resync.cancel()
+        for worker in list(self.workers.values()):
+            worker.shut_down()
+        await asyncio.sleep(0)
+        self.workers.clear()
+
+    # -- a controller of Pods
+
+    def existing(self) -> Iterable[Key]:
+        return [key_of(pod) for pod in self.node.api.list("Pod") if self._is_here(pod)]
+
+    def keys(self, event: Event) -> Iterable[Key]:
+        if event.kind != "Pod":
+            return ()
+        key = Key(event.namespace, event.name)
+        return (key,) if key in self._names or self._is_here(event.object) else ()
+
+    def reconcile(self, key: Key) -> None:
+        """Hand the Pod as it is now to its worker."""
+        pod = self.node.api.find("Pod", key.name, key.namespace)
+        known = self._names.get(key)
+        if known is not None and (pod is None or pod["metadata"]["uid"] != known):
+            del self._names[key]
+            worker = self.workers.get(known)
+            if worker is not None:
+                worker.removed()
+                self._forget_later(worker)
+        if pod is None or not self._is_here(pod):
+            return
+        uid = pod["metadata"]["uid"]
+        worker = self.workers.get(uid)
+        if worker is None:
+            if is_finished(pod) and not is_terminating(pod):
+                self._names[key] = uid
+                self.workers[uid] = PodWorker(self.node, pod)
+                return
+            worker = PodWorker(self.node, pod)
+            self.workers[uid], self._names[key] = worker, uid
+        worker.update(pod)
+
+    def worker_of(self, namespace: str, name: str) -> PodWorker | None:
+        """The worker of a Pod, or None when it isn't here."""
+        uid = self._names.get(Key(namespace, name))
+        return self.workers.get(uid) if uid is not None else None
+
+    def _is_here(self, pod: Manifest) -> bool:
+        return bool(pod["spec"].get("nodeName") == self.node.name)
+
+    def _forget_later(self, worker: PodWorker) -> None:
+        async def forget() -> None:
+            await worker.ended.wait()
+            self.workers.pop(worker.uid, None)
+
+        worker.spawn(forget())
+
+    def _look_at_all(self) -> None:
+        self._resync = self.node.clock.call_later(RESYNC_SECONDS, self._look_at_all)
+        for worker in list(self.workers.values()):
+            worker.refresh_volumes()
+            worker.sync()

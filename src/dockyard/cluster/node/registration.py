@@ -1,0 +1,193 @@
+"""The Node object: what the node offers, that it is ready, and its heartbeats."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from pathlib import Path
+
+from dockyard.cluster.errors import Conflict
+from dockyard.cluster.node.services import Node
+from dockyard.cluster.store import Manifest
+from dockyard.wire.clock import Timer, rfc3339, rfc3339_micro
+
+VERSION = "v1.36.2"
+LEASE_NAMESPACE = "kube-node-lease"
+LEASE_SECONDS = 40
+# Upstream's intervals: the Lease every 10 s, the Node's own status every 5 minutes.
+RENEW_SECONDS = 10.0
+REPORT_SECONDS = 300.0
+# What the kubelet keeps back for itself before it evicts Pods.
+_RESERVED_MEMORY_KI = 100 << 10
+_PODS = "110"
+
+_HEALTHY = (
+    ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+    ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+    ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+    ("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
+)
+
+
+class Registration:
+    """Keeps the Node and its Lease in the API."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._timers: list[Timer] = []
+        self._reported = 0.0
+
+    def start(self) -> None:
+        """Create the Node, or make an old one Ready again, and keep up its heartbeats."""
+        existing = self._node.api.find("Node", self._node.name)
+        if existing is None:
+            self._node.api.create("Node", self._manifest())
+        self._report()
+        self._renew()
+
+    def stop(self) -> None:
+        """End the heartbeats. The Node stays as it is: a stopped daemon is a machine that is off."""
+        for timer in self._timers:
+            timer.cancel()
+
+    def _manifest(self) -> Manifest:
+        arch = _architecture()
+        labels = {
+            "beta.kubernetes.io/arch": arch,
+            "beta.kubernetes.io/os": "linux",
+            "kubernetes.io/arch": arch,
+            "kubernetes.io/hostname": self._node.name,
+            "kubernetes.io/os": "linux",
+        }
+        annotations = {
+            "node.alpha.kubernetes.io/ttl": "0",
+            "volumes.kubernetes.io/controller-managed-attach-detach": "true",
+        }
+        return {
+            "metadata": {"name": self._node.name, "labels": labels, "annotations": annotations},
+            "spec": {},
+        }
+
+    def _report(self) -> None:
+        api, now = self._node.api, rfc3339(self._node.clock.now())
+        self._reported = self._node.clock.monotonic()
+        current = api.get("Node", self._node.name)
+        status = current.get("status") or {}
+        before = {condition["type"]: condition for condition in status.get("conditions", ())}
+        conditions = []
+        for kind, value, reason, message in _HEALTHY:
+            known = before.get(kind)
+            same = known is not None and known["status"] == value
+            since = known["lastTransitionTime"] if known is not None and same else now
+            conditions.append(
+                {
+                    "type": kind,
+                    "status": value,
+                    "lastHeartbeatTime": now,
+                    "lastTransitionTime": since,
+                    "reason": reason,
+                    "message": message,
+                }
+            )
+        status = {
+            "capacity": _capacity(self._node.root),
+            "allocatable": _allocatable(_capacity(self._node.root)),
+            "conditions": conditions,
+            "addresses": [
+                {"type": "InternalIP", "address": self._node.host_ip},
+                {"type": "Hostname", "address": self._node.name},
+            ],
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
+            "nodeInfo": _info(),
+        }
+        api.update_status("Node", current | {"status": status})
+
+    def _renew(self) -> None:
+        clock, api = self._node.clock, self._node.api
+        spec = {
+            "holderIdentity": self._node.name,
+            "leaseDurationSeconds": LEASE_SECONDS,
+            "renewTime": rfc3339_micro(clock.now()),
+        }
+        lease = api.find("Lease", self._node.name, LEASE_NAMESPACE)
+        try:
+            if lease is not None:
+                api.update("Lease", lease | {"spec": spec})
+            else:
+                if api.find("Namespace", LEASE_NAMESPACE) is None:
+                    api.create("Namespace", {"metadata": {"name": LEASE_NAMESPACE}})
+                metadata = {"name": self._node.name, "namespace": LEASE_NAMESPACE}
+                api.create("Lease", {"metadata": metadata, "spec": spec})
+        except Conflict:
+            pass  # the next heartbeat comes in ten seconds
+        if clock.monotonic() - self._reported >= REPORT_SECONDS:
+            self._report()
+        self._timers = [clock.call_later(RENEW_SECONDS, self._renew)]
+
+
+def _architecture() -> str:
+    machine = platform.machine()
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
+
+
+def _capacity(root: Path) -> Manifest:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    root.mkdir(parents=True, exist_ok=True)
+    return {
+        "cpu": str(os.cpu_count() or 1),
+        "ephemeral-storage": f"{shutil.disk_usage(root).total >> 10}Ki",
+        "hugepages-1Gi": "0",
+        "hugepages-2Mi": "0",
+        "memory": f"{_memory_limit(memory) >> 10}Ki",
+        "pods": _PODS,
+    }
+
+
+def _memory_limit(total: int) -> int:
+    """The memory this process may use: the machine's, or less inside a container (as on Binder)."""
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            text = Path(path).read_text().strip()
+        except OSError:
+            continue
+        if text.isdigit():
+            return min(total, int(text))
+    return total
+
+
+def _allocatable(capacity: Manifest) -> Manifest:
+    memory = int(capacity["memory"].removesuffix("Ki")) - _RESERVED_MEMORY_KI
+    storage = int(capacity["ephemeral-storage"].removesuffix("Ki")) << 10
+    return capacity | {"memory": f"{memory}Ki", "ephemeral-storage": str(storage * 9 // 10)}
+
+
+def _info() -> Manifest:
+    machine_id = _first_line("/etc/machine-id")
+    return {
+        "machineID": machine_id,
+        "systemUUID": machine_id,
+        "bootID": _first_line("/proc/sys/kernel/random/boot_id"),
+        "kernelVersion": platform.release(),
+        "osImage": _os_name(),
+        # Differs: the runtime is ours; the version is that of the interface it follows.
+        "containerRuntimeVersion": "dockyard://0.1.0",
+        "kubeletVersion": VERSION,
+        "kubeProxyVersion": "",
+        "operatingSystem": "linux",
+        "architecture": _architecture(),
+    }
+
+
+def _first_line(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return ""
+
+
+def _os_name() -> str:
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME", "Linux")
+    except OSError:
+        return "Linux"

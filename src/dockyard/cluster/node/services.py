@@ -1,0 +1,40 @@
+"""What every part of the node agent shares: the API, the runtime, the clock, and the node's directory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dockyard.cluster.api import Api
+from dockyard.cluster.node.ports import Runtime
+from dockyard.cluster.store import Manifest
+from dockyard.wire.clock import Clock
+
+COMPONENT = "kubelet"
+GROUP = "cluster"  # the one network that all Pods share
+
+
+@dataclass(frozen=True)
+class Node:
+    """One node. `root` holds `pods/<uid>/` with volumes and logs."""
+
+    name: str
+    api: Api
+    runtime: Runtime
+    clock: Clock
+    root: Path
+    host_ip: str = "127.0.0.1"
+    # How calls that touch the disk for long are made, so that they don't hold up the loop.
+    in_thread: Callable[..., Awaitable[Any]] = asyncio.to_thread
+
+    def directory(self, pod: Manifest) -> Path:
+        """The Pod's own directory on the node."""
+        return self.root / "pods" / str(pod["metadata"]["uid"])
+
+    def report(self, pod: Manifest, type: str, reason: str, message: str, field_path: str = "") -> None:
+        """An Event about the Pod, or about one of its containers."""
+        about = pod | {"fieldPath": field_path} if field_path else pod
+        self.api.record_event(about, type, reason, message, component=COMPONENT)

@@ -1,0 +1,219 @@
+"""Volumes: directories on the node that a Pod's containers see, filled from objects and kept up to date."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+from dockyard.cluster.api import Api
+from dockyard.cluster.node.env import ConfigError, allocatable, object_values, pod_field, resource_field
+from dockyard.cluster.store import Manifest
+from dockyard.runtime.spec import Mount
+
+# The link that is swapped in one step when a volume changes, as upstream's AtomicWriter does it.
+_CURRENT = "..data"
+_TOKEN_SECONDS = 3607
+
+
+class VolumeError(Exception):
+    """A volume can't be set up yet; the text is that of the FailedMount Event."""
+
+
+class File(NamedTuple):
+    """One file of a projected volume."""
+
+    content: bytes
+    mode: int
+
+
+class Volumes:
+    """One Pod's volumes under `root`."""
+
+    def __init__(self, api: Api, root: Path, pod_ip: str = "") -> None:
+        self._api = api
+        self._root = root
+        self.pod_ip = pod_ip
+
+    def set_up(self, pod: Manifest) -> None:
+        """Create all volumes, or bring the projected ones up to date. Raises VolumeError."""
+        for volume in pod["spec"].get("volumes") or ():
+            path = self._root / volume["name"]
+            if "emptyDir" in volume:
+                # Differs: `medium: Memory` is a directory as well, and sizeLimit is not enforced.
+                if not path.is_dir():
+                    path.mkdir(parents=True)
+                    path.chmod(0o777)
+            elif "hostPath" in volume:
+                self._check_host_path(volume)
+            elif (files := self._files(pod, volume)) is not None:
+                _write(path, files)
+            else:
+                kind = next((key for key in volume if key != "name"), "?")
+                # Differs: persistentVolumeClaim, csi, nfs and the other kinds of storage are not mounted yet.
+                raise VolumeError(_failed(volume, f"volumes of type {kind} are not supported on this node"))
+
+    def mounts(self, pod: Manifest, container: Manifest, values: dict[str, str]) -> tuple[Mount, ...]:
+        """The container's volume mounts. Raises ConfigError for a subPath that leads nowhere."""
+        from dockyard.cluster.node.env import expand
+
+        volumes = {volume["name"]: volume for volume in pod["spec"].get("volumes") or ()}
+        found = []
+        for mount in container.get("volumeMounts") or ():
+            volume = volumes[mount["name"]]
+            source = Path(volume["hostPath"]["path"]) if "hostPath" in volume else self._root / volume["name"]
+            sub_path = mount.get("subPath") or expand(mount.get("subPathExpr") or "", values)
+            if sub_path:
+                source = self._sub_path(source, sub_path, volume)
+            projected = any(kind in volume for kind in ("configMap", "secret", "downwardAPI", "projected"))
+            read_only = bool(mount.get("readOnly")) or projected
+            found.append(Mount(mount["mountPath"], source, read_only))
+        return tuple(found)
+
+    def remove(self) -> None:
+        """Delete the Pod's volumes; those that are not there are no error."""
+        shutil.rmtree(self._root, ignore_errors=True)
+
+    @staticmethod
+    def _sub_path(source: Path, sub_path: str, volume: Manifest) -> Path:
+        target = source / sub_path
+        if not target.exists():
+            if "emptyDir" not in volume and "hostPath" not in volume:
+                raise ConfigError(f'failed to prepare subPath for volumeMount "{volume["name"]}"')
+            target.mkdir(parents=True)
+        # The file itself and not the link to it, so that it never follows the volume: as upstream.
+        return target.resolve()
+
+    @staticmethod
+    def _check_host_path(volume: Manifest) -> None:
+        path, kind = Path(volume["hostPath"]["path"]), volume["hostPath"].get("type") or ""
+        if kind == "DirectoryOrCreate":
+            path.mkdir(parents=True, exist_ok=True)
+        elif kind == "FileOrCreate":
+            path.touch()
+        elif kind == "" and not path.exists():
+            path.mkdir(parents=True, exist_ok=True)
+        elif (kind == "Directory" and not path.is_dir()) or (kind == "File" and not path.is_file()):
+            raise VolumeError(_failed(volume, f"hostPath type check failed: {path} is not a {kind.lower()}"))
+
+    def _files(self, pod: Manifest, volume: Manifest) -> dict[str, File] | None:
+        try:
+            if "configMap" in volume:
+                source = volume["configMap"]
+                return self._from_object(pod, "ConfigMap", source["name"], source, source["defaultMode"])
+            if "secret" in volume:
+                source = volume["secret"]
+                return self._from_object(pod, "Secret", source["secretName"], source, source["defaultMode"])
+            if "downwardAPI" in volume:
+                source = volume["downwardAPI"]
+                return self._downward(pod, source, source["defaultMode"])
+            if "projected" in volume:
+                found: dict[str, File] = {}
+                for source in volume["projected"].get("sources") or ():
+                    found |= self._projection(pod, source, volume["projected"]["defaultMode"])
+                return found
+        except ConfigError as error:
+            raise VolumeError(_failed(volume, str(error))) from error
+        return None
+
+    def _projection(self, pod: Manifest, source: Manifest, mode: int) -> dict[str, File]:
+        if "configMap" in source:
+            return self._from_object(pod, "ConfigMap", source["configMap"]["name"], source["configMap"], mode)
+        if "secret" in source:
+            return self._from_object(pod, "Secret", source["secret"]["name"], source["secret"], mode)
+        if "downwardAPI" in source:
+            return self._downward(pod, source["downwardAPI"], mode)
+        if "serviceAccountToken" in source:
+            token = source["serviceAccountToken"]
+            return {token.get("path", "token"): File(self._token(pod, token), mode)}
+        raise ConfigError(f"projected source {sorted(source)} is not supported on this node")
+
+    def _from_object(
+        self, pod: Manifest, kind: str, name: str, source: Manifest, mode: int
+    ) -> dict[str, File]:
+        namespace = pod["metadata"]["namespace"]
+        values = object_values(self._api, kind, namespace, name)
+        if values is None:
+            if source.get("optional"):
+                return {}
+            raise ConfigError(f'{kind.lower()} "{name}" not found')
+        items = source.get("items")
+        if not items:
+            return {key: File(value, mode) for key, value in values.items()}
+        found = {}
+        for item in items:
+            if item["key"] in values:
+                found[item["path"]] = File(values[item["key"]], item.get("mode") or mode)
+            elif not source.get("optional"):
+                raise ConfigError(f"references non-existent {kind.lower()} key: {item['key']}")
+        return found
+
+    def _downward(self, pod: Manifest, source: Manifest, mode: int) -> dict[str, File]:
+        found = {}
+        for item in source.get("items") or ():
+            if "fieldRef" in item:
+                text = pod_field(pod, item["fieldRef"]["fieldPath"], self.pod_ip)
+            else:
+                reference = item["resourceFieldRef"]
+                container = {"name": reference.get("containerName", "")}
+                text = resource_field(pod, container, reference, allocatable(self._api))
+            found[item["path"]] = File(text.encode(), item.get("mode") or mode)
+        return found
+
+    def _token(self, pod: Manifest, source: Manifest) -> bytes:
+        # Differs: an unsigned token that names its bearer; it opens nothing, because the API server of this
+        # cluster admits clients by certificate only.
+        claims = {
+            "aud": [source.get("audience") or "https://kubernetes.default.svc.cluster.local"],
+            "sub": f"system:serviceaccount:{pod['metadata']['namespace']}:{pod['spec']['serviceAccountName']}",
+            "pod": {"name": pod["metadata"]["name"], "uid": pod["metadata"]["uid"]},
+        }
+        import base64
+
+        parts = [json.dumps({"alg": "none"}), json.dumps(claims)]
+        encoded = [base64.urlsafe_b64encode(part.encode()).rstrip(b"=") for part in parts]
+        return b".".join([*encoded, b""])
+
+
+def _failed(volume: Manifest, why: str) -> str:
+    return f'MountVolume.SetUp failed for volume "{volume["name"]}" : {why}'
+
+
+def _write(path: Path, files: dict[str, File]) -> None:
+    """Show exactly these files under `path`, all in one step; a volume that is right already is left alone."""
+    path.mkdir(parents=True, exist_ok=True)
+    link = path / _CURRENT
+    if link.is_symlink() and _content(path / os.readlink(link)) == files:
+        return
+    number = 0
+    while (fresh := path / f"..{number:08d}").exists():
+        number += 1
+    for name, file in files.items():
+        target = fresh / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(file.content)
+        target.chmod(file.mode)
+    fresh.mkdir(exist_ok=True)
+    old = path / os.readlink(link) if link.is_symlink() else None
+    swap = path / "..data_tmp"
+    swap.symlink_to(fresh.name)
+    swap.rename(link)
+    wanted = {name.split("/")[0] for name in files}
+    for name in wanted:
+        if not (path / name).is_symlink():
+            (path / name).symlink_to(f"{_CURRENT}/{name}")
+    for present in list(path.iterdir()):
+        if not present.name.startswith("..") and present.name not in wanted:
+            present.unlink()
+    if old is not None:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _content(directory: Path) -> dict[str, File]:
+    return {
+        str(file.relative_to(directory)): File(file.read_bytes(), file.stat().st_mode & 0o777)
+        for file in directory.rglob("*")
+        if file.is_file()
+    }

@@ -1,0 +1,429 @@
+"""A pod worker: one Pod's life on the node as a small state machine over the runtime.
+
+Everything that decides is synchronous and is called again whenever something happened: the Pod changed, a
+container started or ended, a probe answered, a timer fired. What takes time runs beside it in tasks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Coroutine
+from typing import Any
+
+from dockyard.cluster.errors import ApiError, Conflict, NotFound
+from dockyard.cluster.node import containerlife
+from dockyard.cluster.node.backoff import go_duration
+from dockyard.cluster.node.checks import Target
+from dockyard.cluster.node.container import CRASH_LOOP, Container, Role, containers_of
+from dockyard.cluster.node.launch import Prepared
+from dockyard.cluster.node.prober import LIVENESS, READINESS, STARTUP
+from dockyard.cluster.node.services import GROUP, Node
+from dockyard.cluster.node.status import Facts, pod_status
+from dockyard.cluster.node.volumes import VolumeError, Volumes
+from dockyard.cluster.podstate import is_finished, is_terminating
+from dockyard.cluster.store import Manifest
+from dockyard.runtime.network import UnknownSandboxError
+from dockyard.wire.clock import rfc3339
+
+# A Pod is looked at this often although nothing happened; upstream's 60 s and half its jitter.
+RESYNC_SECONDS = 75.0
+_MOUNT_FIRST, _MOUNT_MOST = 0.5, 122.0
+# What a Pod that was removed by force still gets.
+_LEAST_GRACE = 1.0
+
+logger = logging.getLogger(__name__)
+
+
+class PodWorker:
+    """Runs one Pod. The agent calls `update` and `removed`; the rest is between the worker and its tasks."""
+
+    def __init__(self, node: Node, pod: Manifest) -> None:
+        self.node = node
+        self.pod = pod
+        self.uid: str = pod["metadata"]["uid"]
+        self.containers = containers_of(pod)
+        self.prepared: dict[str, Prepared] = {}
+        self.volumes = Volumes(node.api, node.directory(pod) / "volumes")
+        self.address = ""
+        self.shown_address = ""
+        self.sandbox_ready = False
+        self.stopping = False
+        self.over = is_finished(pod)
+        self.ended = asyncio.Event()
+        self._gone = False
+        self._setup: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._naps: set[asyncio.Future[None]] = set()
+        self._grace_ends = 0.0
+        self._restore()
+
+    # -- called by the agent
+
+    def update(self, pod: Manifest) -> None:
+        """The Pod was created or changed."""
+        self.pod = pod
+        self._take_changes(pod)
+        if is_terminating(pod):
+            self.terminate(float(pod["metadata"].get("deletionGracePeriodSeconds") or 0))
+        else:
+            self.sync()
+
+    def _take_changes(self, pod: Manifest) -> None:
+        specs = {c["name"]: c for c in [*pod["spec"].get("initContainers", ()), *pod["spec"]["containers"]]}
+        for container in self.containers:
+            before, container.spec = container.spec, specs.get(container.name, container.spec)
+            if before["image"] != container.spec["image"] and container.is_running and not container.stopping:
+                message = f"Container {container.name} definition changed, will be restarted"
+                self.report("Normal", "Killing", message, container)
+                container.killed_by_probe = True  # like a failed probe: killed and restarted in one go
+                grace = float(pod["spec"].get("terminationGracePeriodSeconds", 30))
+                self.spawn(containerlife.stop(self, container, grace))
+
+    def removed(self) -> None:
+        """The Pod is gone from the API, by force: end what still runs."""
+        self._gone = True
+        self.terminate(_LEAST_GRACE)
+
+    def shut_down(self) -> None:
+        """Forget everything at once: the runtime ends the processes, and a later daemon starts them again."""
+        self._gone = True
+        self.stopping = True
+        for container in self.containers:
+            self.stop_probes(container)
+            self._cancel_timers(container)
+        for task in list(self._tasks):
+            task.cancel()
+
+    # -- deciding
+
+    def sync(self) -> None:
+        """Report what is, then take the next steps towards what should be."""
+        if self.over or self._gone:
+            return
+        if self.stopping:
+            self.publish()
+            self._stop_next()
+            return
+        self.publish()
+        if not self.address:
+            if self._setup is None:
+                self._setup = self.spawn(self._set_up())
+            return
+        for container in self._due():
+            self._start(container)
+        if self._all_done():
+            self.terminate(None)
+
+    def _due(self) -> list[Container]:
+        """The containers that may be started now: one init container at a time, then all others."""
+        policy = self.pod["spec"]["restartPolicy"]
+        due = []
+        for container in self.containers:
+            if container.role is Role.INIT and not self._initialised():
+                if container.is_completed:
+                    continue
+                return [*due, container] if container.should_run_again(policy) else due
+            if container.role is Role.SIDECAR:
+                if not container.is_running:
+                    due.append(container)
+                if not container.started and not self._initialised():
+                    return due
+            elif container.role is Role.MAIN and not container.is_running and container.should_run_again(policy):
+                due.append(container)
+        return due
+
+    def _initialised(self) -> bool:
+        return any(c.container_id and c.role is Role.MAIN and c.runs for c in self.containers)
+
+    def _all_done(self) -> bool:
+        policy = self.pod["spec"]["restartPolicy"]
+        for container in self.containers:
+            if container.role is Role.INIT:
+                if "terminated" in container.state and not container.is_completed and policy == "Never":
+                    return True
+            elif container.role is Role.MAIN and (
+                container.busy or "terminated" not in container.state or container.should_run_again(policy)
+            ):
+                return False
+        return True
+
+    def _start(self, container: Container) -> None:
+        if container.busy or container.is_running or container.wake is not None:
+            return
+        if container.finished_at is not None:
+            now = self.node.clock.now()
+            left = container.crashes.remaining(now, container.finished_at)
+            if left > 0.001:  # a timer's rounding is no reason to wait again
+                self.back_off(container, left)
+                return
+            container.crashes.next(now, container.finished_at)
+        container.busy = True
+        self.spawn(containerlife.start(self, container))
+
+    def back_off(self, container: Container, left: float) -> None:
+        """Say that a restart waits, and look again when it need not, or when the Pod is looked at anyway."""
+        message = f"Back-off restarting failed container {container.name} in pod {self._full_name()}"
+        self.report("Warning", "BackOff", message, container)
+
+        def look_again() -> None:
+            # Only now is the reason shown: as in Kubernetes, a crash loop reads `Error` for most of its time.
+            container.wake = None
+            container.note_waiting(CRASH_LOOP, self.crash_loop_text(container))
+            self.sync()
+
+        container.wake = self.node.clock.call_later(min(left, RESYNC_SECONDS), look_again)
+
+    def crash_loop_text(self, container: Container) -> str:
+        """The message beside the reason CrashLoopBackOff."""
+        delay = go_duration(container.crashes.delay)
+        return f"back-off {delay} restarting failed container={container.name} pod={self._full_name()}"
+
+    def _full_name(self) -> str:
+        metadata = self.pod["metadata"]
+        return f"{metadata['name']}_{metadata['namespace']}({self.uid})"
+
+    def wake_later(self, container: Container, seconds: float) -> None:
+        """Start the container again, `seconds` from now."""
+
+        def look_again() -> None:
+            container.wake = None
+            self.sync()
+
+        container.wake = self.node.clock.call_later(seconds, look_again)
+
+    # -- setting up
+
+    def _restore(self) -> None:
+        status = self.pod["status"]
+        known = {
+            s["name"]: s
+            for field in ("initContainerStatuses", "containerStatuses")
+            for s in status.get(field, ())
+        }
+        now = self.node.clock.now()
+        for container in self.containers:
+            if container.name in known:
+                container.restore(known[container.name], now)
+
+    async def _set_up(self) -> None:
+        delay = _MOUNT_FIRST
+        while True:
+            try:
+                self.volumes.set_up(self.pod)
+                break
+            except VolumeError as error:
+                self.report("Warning", "FailedMount", str(error))
+                await self.node.clock.sleep(delay)
+                delay = min(delay * 2, _MOUNT_MOST)
+        domains = [f"{self.pod['metadata']['namespace']}.svc.cluster.local", "svc.cluster.local", "cluster.local"]
+        previous = self.pod["status"].get("podIP")
+        sandbox = self.node.runtime.network.attach(
+            self.uid, groups=(GROUP,), address=previous, search=domains
+        )
+        self.address = self.volumes.pod_ip = sandbox.address
+        if previous is not None:
+            self.report("Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
+        self.sync()
+
+    def refresh_volumes(self) -> None:
+        """Bring ConfigMap, Secret and downward API volumes up to date; what is missing meanwhile stays."""
+        if not self.address or self.stopping:
+            return
+        try:
+            self.volumes.set_up(self.pod)
+        except VolumeError as error:
+            logger.debug("pods/%s: %s", self.pod["metadata"]["name"], error)
+
+    def target(self) -> Target:
+        """How the node reaches this Pod."""
+        network = self.node.runtime.network
+
+        async def dial(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+            try:
+                return await network.dial(self.uid, port)
+            except UnknownSandboxError as error:
+                raise ConnectionRefusedError(str(error)) from error
+
+        return Target(self.address, dial)
+
+    # -- probes
+
+    def heard(self, container: Container, kind: str, healthy: bool) -> None:
+        """A probe's answer passed its threshold."""
+        if kind == READINESS:
+            if container.ready != healthy and container.is_running:
+                container.ready = healthy
+                self.sync()
+                if not healthy:
+                    # Each look at an unready Pod asks once more, out of turn.
+                    for prober in list(container.probers):
+                        if prober.kind == READINESS:
+                            prober.trigger()
+        elif healthy:
+            if kind == STARTUP and not container.started:
+                containerlife.note_started(self, container)
+        elif container.is_running and not self.stopping:
+            message = f"Container {container.name} failed {kind} probe, will be restarted"
+            self.report("Normal", "Killing", message, container)
+            self.stop_probes(container)
+            container.killed_by_probe = True
+            probe = container.spec[f"{kind}Probe"]
+            default = self.pod["spec"].get("terminationGracePeriodSeconds", 30)
+            grace = probe.get("terminationGracePeriodSeconds", default)
+            self.spawn(containerlife.stop(self, container, float(grace)))
+
+    def stop_probes(self, container: Container, *kinds: str) -> None:
+        """End the container's probes, all or those of these kinds."""
+        for prober in container.probers:
+            if not kinds or prober.kind in kinds:
+                prober.stop()
+        container.probers = [p for p in container.probers if kinds and p.kind not in kinds]
+
+    # -- ending
+
+    def terminate(self, grace: float | None) -> None:
+        """End all containers, each with `grace` seconds; None when they have ended by themselves."""
+        clock = self.node.clock
+        if self.over:
+            self._leave()
+            return
+        if self.stopping:
+            if grace is not None and clock.monotonic() + grace < self._grace_ends:
+                self._grace_ends = clock.monotonic() + grace
+                for container in self.containers:
+                    if container.stopping:
+                        containerlife.kill_later(self, container, grace)
+            if not self._gone:
+                self.publish()
+            return
+        self.stopping = True
+        default = float(self.pod["spec"].get("terminationGracePeriodSeconds", 30))
+        self._grace_ends = clock.monotonic() + (grace if grace is not None else default)
+        if self._setup is not None:
+            self._setup.cancel()
+        for nap in self._naps:
+            if not nap.done():
+                nap.set_result(None)
+        for container in self.containers:
+            self._cancel_timers(container)
+            # Readiness goes on, so that the endpoints keep saying whether the Pod still serves.
+            self.stop_probes(container, STARTUP, LIVENESS)
+        if grace is not None and not self._gone:
+            self.publish()
+        self._stop_next()
+
+    def _stop_next(self) -> None:
+        """Stop the main containers together and then the sidecars, the last one first; then clean up."""
+        rest = [c for c in self.containers if c.is_running or c.busy]
+        main = [c for c in rest if c.role is not Role.SIDECAR]
+        grace = max(0.0, self._grace_ends - self.node.clock.monotonic())
+        for container in main or rest[-1:]:
+            if container.is_running and not container.stopping:
+                self.report("Normal", "Killing", f"Stopping container {container.name}", container)
+                self.spawn(containerlife.stop(self, container, grace))
+        if not rest and not self.over:
+            self.over = True
+            self.spawn(self._clean_up())
+
+    async def _clean_up(self) -> None:
+        for container in self.containers:
+            self.stop_probes(container)
+            prepared = self.prepared.pop(container.name, None)
+            if prepared is not None:
+                await self.node.runtime.remove(prepared.spec.id)
+                await self.node.in_thread(self.node.runtime.snapshots.remove, prepared.spec.id)
+        self.node.runtime.network.detach(self.uid)
+        self.sandbox_ready = False
+        if not self._gone:
+            self.publish()
+        if self._gone or is_terminating(self.pod):
+            self._leave()
+
+    def _leave(self) -> None:
+        """Nothing of the Pod runs any more: let the API forget it, and forget it here."""
+        if not self._gone:
+            self._gone = True
+            metadata = self.pod["metadata"]
+            try:
+                self.node.api.delete(
+                    "Pod",
+                    metadata["name"],
+                    metadata["namespace"],
+                    grace_period_seconds=0,
+                    preconditions={"uid": self.uid},
+                )
+            except (NotFound, Conflict):
+                pass  # somebody was faster
+        self.volumes.remove()
+        containerlife.remove_files(self)
+        self.ended.set()
+
+    # -- telling
+
+    def publish(self) -> None:
+        """Write the Pod's status when it changed."""
+        if self._gone:
+            return
+        metadata = self.pod["metadata"]
+        current = self.node.api.find("Pod", metadata["name"], metadata["namespace"])
+        if current is None or current["metadata"]["uid"] != self.uid:
+            return
+        facts = Facts(
+            now=rfc3339(self.node.clock.now()),
+            host_ip=self.node.host_ip,
+            pod_ip=self.shown_address,
+            sandbox_ready=self.sandbox_ready,
+            over=self.over,
+            leaving=self.stopping,
+        )
+        status = pod_status(current, self.containers, facts)
+        if status == current["status"]:
+            return
+        self.pod = current | {"status": status}
+        try:
+            self.pod = self.node.api.update_status("Pod", self.pod)
+        except ApiError as error:
+            logger.warning("pods/%s: cannot write the status: %s", metadata["name"], error)
+
+    async def nap(self, seconds: float) -> None:
+        """Sleep, but no longer than until the Pod has to end."""
+        if self.stopping:
+            return
+        nap: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        timer = self.node.clock.call_later(seconds, lambda: None if nap.done() else nap.set_result(None))
+        self._naps.add(nap)
+        try:
+            await nap
+        finally:
+            timer.cancel()
+            self._naps.discard(nap)
+
+    def report(self, type: str, reason: str, message: str, container: Container | None = None) -> None:
+        """An Event about the Pod or one of its containers."""
+        if not self._gone:
+            self.node.report(self.pod, type, reason, message, container.field_path if container else "")
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run `work` beside the worker until it ends or the worker shuts down."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("pods/%s: a bug of ours", self.pod["metadata"]["name"], exc_info=error)
+
+    @staticmethod
+    def _cancel_timers(container: Container) -> None:
+        if container.wake is not None:
+            container.wake.cancel()
+            container.wake = None
+
+    @staticmethod
+    def new_container_id() -> str:
+        """64 hexadecimal digits, as containerd's."""
+        return secrets.token_hex(32)

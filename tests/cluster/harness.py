@@ -1,0 +1,124 @@
+"""A whole cluster on a fake clock: store, controllers, scheduler, node agent, with the runtime of fakes.py."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from dockyard.cluster import scheduler
+from dockyard.cluster.api import Api
+from dockyard.cluster.bootstrap import bootstrap
+from dockyard.cluster.controllers import discover
+from dockyard.cluster.dns import ClusterDns
+from dockyard.cluster.manager import Manager
+from dockyard.cluster.node.agent import NodeAgent
+from dockyard.cluster.node.services import Node
+from dockyard.cluster.proxy import Proxy
+from dockyard.cluster.store import Event, Store
+from dockyard.wire.clock import FakeClock
+from tests.cluster.fakes import FakeRuntime
+
+Manifest = dict[str, Any]
+
+
+async def inline(function: Any, *arguments: Any) -> Any:
+    """Instead of a thread: the fake clock must not race with one."""
+    return function(*arguments)
+
+
+class FakeCluster:
+    """Use `start`, then `api`, then `settle` or `advance`; `timeline` has every event since."""
+
+    def __init__(self, root: Path, *, state: Path | None = None, clock: FakeClock | None = None) -> None:
+        self.clock = clock or FakeClock()
+        self.api = Api(Store(state), self.clock)
+        bootstrap(self.api)
+        self.runtime = FakeRuntime(self.clock)
+        self.node = Node("dockyard", self.api, self.runtime, self.clock, root, in_thread=inline)
+        self.agent = NodeAgent(self.node)
+        self.proxy = Proxy(self.api, self.runtime.network, self.clock)
+        self.dns = ClusterDns(self.api, self.runtime.network)
+        self.timeline: list[Event] = []
+        self.manager: Manager
+
+    async def start(self) -> FakeCluster:
+        """Register the node and bring the controllers up."""
+        self.api.subscribe(self.timeline.append)
+        self.agent.start()
+        controllers = [
+            *discover(self.api),
+            scheduler.controller(self.api),
+            self.agent,
+            self.proxy.controller(),
+            self.dns.controller(),
+        ]
+        self.manager = Manager(self.api, self.clock, controllers)
+        await self.settle()
+        return self
+
+    async def stop(self) -> None:
+        self.manager.stop()
+        await self.agent.stop()
+        await self.proxy.stop()
+        self.api.store.close()
+
+    async def settle(self) -> None:
+        """Let everything happen that is due now."""
+        quiet = 0
+        while quiet < 12:
+            quiet = 0 if self.manager.settle() else quiet + 1
+            await asyncio.sleep(0)
+            due = self.clock.next_due()
+            if due is not None and due <= 0:
+                self.clock.advance(0)
+                quiet = 0
+
+    async def advance(self, seconds: float) -> None:
+        """Let time pass, and at each moment everything that is due."""
+        end = self.clock.monotonic() + seconds
+        await self.settle()
+        while (due := self.clock.next_due()) is not None and self.clock.monotonic() + due <= end:
+            self.clock.advance(due)
+            await self.settle()
+        self.clock.advance(max(0.0, end - self.clock.monotonic()))
+        await self.settle()
+
+    def pods(self, namespace: str = "default") -> list[Manifest]:
+        return self.api.list("Pod", namespace)
+
+    def pod(self, name: str) -> Manifest:
+        return self.api.get("Pod", name, "default")
+
+    def events(self, name: str | None = None) -> list[tuple[str, str]]:
+        """(reason, message) of the Events, oldest first; of one object when named."""
+        found = []
+        for event in self.timeline:
+            if event.kind == "Event" and event.type == "ADDED":
+                obj = event.object
+                if name is None or obj["involvedObject"]["name"] == name:
+                    found.append((obj["reason"], obj["message"]))
+        return found
+
+    def history(self, kind: str, name: str) -> list[Manifest]:
+        """Every version of an object since the start."""
+        return [e.object for e in self.timeline if e.kind == kind and e.name == name]
+
+
+def deployment(name: str = "web", replicas: int = 3, **spec: Any) -> Manifest:
+    """A small Deployment; `container` overrides fields of its container."""
+    container = {"name": "app", "image": "app:v1", "command": ["serve"]} | spec.pop("container", {})
+    template = {
+        "metadata": {"labels": {"app": name}},
+        "spec": {"containers": [container]} | spec.pop("pod_spec", {}),
+    }
+    return {
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": template} | spec,
+    }
+
+
+def pod(name: str, *, spec: Manifest | None = None, **container: Any) -> Manifest:
+    """A small Pod of one container `main`."""
+    main = {"name": "main", "image": "app:v1", "command": ["serve"]} | container
+    return {"metadata": {"name": name, "namespace": "default"}, "spec": {"containers": [main]} | (spec or {})}
