@@ -1,16 +1,25 @@
 """A parent for the network's tests: runs programs under the filter, without root file systems."""
 
+import asyncio
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import textwrap
 import threading
 from pathlib import Path
 
 from dockyard.runtime import seccomp
 from dockyard.runtime.network import Network
+
+
+_WORKER = """
+import sys
+from dockyard.runtime import supervisor
+supervisor.main(*map(int, sys.argv[1:]))
+"""
 
 
 class SmallParent:
@@ -46,12 +55,12 @@ class SmallParent:
             os.close(fd)
         os.close(self._journal)
 
-    def start_worker(self, *options: str) -> None:
-        """Start a worker and give it every listener."""
+    def start_worker(self, prelude: str = "") -> None:
+        """Start a worker and give it every listener; it runs the `prelude` first."""
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         fds = (self._tables.fileno(), theirs.fileno(), self._journal)
         self.worker = subprocess.Popen(
-            [sys.executable, *options, "-m", "dockyard.runtime.supervisor", *map(str, fds)], pass_fds=fds
+            [sys.executable, "-c", textwrap.dedent(prelude) + _WORKER, *map(str, fds)], pass_fds=fds
         )
         theirs.close()
         for key in self._listeners:
@@ -81,15 +90,8 @@ class SmallParent:
             socket.send_fds(channel, [raw], [fd])
             os.close(fd)
 
-    def run(
-        self,
-        sandbox: str,
-        *argv: str,
-        env: dict[str, str] | None = None,
-        user: int | None = None,
-        cwd: Path | None = None,
-    ) -> subprocess.Popen[bytes]:
-        """Run a program in a sandbox, its stdin and stdout as pipes."""
+    def run(self, sandbox: str, *argv: str, user: int | None = None, cwd: Path | None = None) -> "Program":
+        """Run a program in a sandbox, as `user` where the tests are root."""
         ours, theirs = socket.socketpair()
 
         def enter() -> None:
@@ -100,23 +102,46 @@ class SmallParent:
                 os.setresuid(user, user, user)
             socket.send_fds(theirs, [b"x"], [seccomp.install()])
 
-        program = subprocess.Popen(
-            argv,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
-            cwd=cwd,
-            preexec_fn=enter,
+        process = subprocess.Popen(
+            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=cwd, preexec_fn=enter
         )
         _, fds, _, _ = socket.recv_fds(ours, 1, 1)
         ours.close()
         theirs.close()
-        self._programs.append(program)
+        self._programs.append(process)
         key = len(self._listeners)
         self._listeners[key] = (sandbox, fds[0])
         self._hand_over(key)
-        return program
+        return Program(process)
 
-    def python(self, sandbox: str, code: str, **options: object) -> subprocess.Popen[bytes]:
+    def python(self, sandbox: str, code: str) -> "Program":
         """Run Python code in a sandbox."""
-        return self.run(sandbox, sys.executable, "-c", code, **options)  # type: ignore[arg-type]
+        return self.run(sandbox, sys.executable, "-u", "-c", textwrap.dedent(code))
+
+
+class Program:
+    """A program in a sandbox, and what it prints."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.process = process
+        self.pid = process.pid
+
+    async def line(self) -> str:
+        """The next line it prints; fails after 30 s."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(30):
+            raw = await asyncio.to_thread(self.process.stdout.readline)
+        assert raw, f"the program ended with {self.process.wait()}"
+        return raw.decode().rstrip("\n")
+
+    async def output(self) -> str:
+        """All the rest it prints, until it ends by itself within 60 s."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(60):
+            return (await asyncio.to_thread(self.process.stdout.read)).decode().rstrip("\n")
+
+    def say(self, line: str) -> None:
+        """Write a line to its stdin."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.flush()
