@@ -40,8 +40,8 @@ class Trial:
 async def choose_driver(root: Path, run: Run, *, wanted: str | None) -> tuple[Driver, tuple[Trial, ...]]:
     """The best driver that works below `root`, and what was tried.
 
-    The result is kept in `root` until the kernel, its boot, the user or the candidates change. `wanted` names the
-    only one to consider. Raises NoDriver with all reasons, ValueError for a name that doesn't exist.
+    The result is kept in `root` until the kernel, its boot, the user or the candidates change. `wanted` names
+    the only one to consider. Raises NoDriver with all reasons, ValueError for a name that doesn't exist.
     """
     if wanted is not None and wanted not in NAMES:
         raise ValueError(f"there is no driver {wanted!r}: choose one of {', '.join(NAMES)}")
@@ -57,7 +57,11 @@ async def choose_driver(root: Path, run: Run, *, wanted: str | None) -> tuple[Dr
         failure = await _try(one, root / "trial", run)
         tried.append(Trial(name, repr(one), failure))
         if not failure:
-            record = {"circumstances": circumstances, "index": index, "trials": [asdict(trial) for trial in tried]}
+            record = {
+                "circumstances": circumstances,
+                "index": index,
+                "trials": [asdict(trial) for trial in tried],
+            }
             kept.write_text(json.dumps(record, indent=1))
             return one, tuple(tried)
     reasons = "; ".join(f"{trial.driver}: {trial.failure}" for trial in tried) or f"{wanted}: not installed"
@@ -96,7 +100,7 @@ def _remember(kept: Path, circumstances: dict[str, Any]) -> tuple[int, tuple[Tri
 
 
 async def _try(driver: Driver, folder: Path, run: Run) -> str:
-    """Runs a shell in a root file system of its own: it must see a path, answer a signal and exit as it says."""
+    """Runs a shell in a root file system: it must see a path, answer a signal and exit as it says."""
     shutil.rmtree(folder, ignore_errors=True)
     try:
         async with asyncio.timeout(_PATIENCE):
@@ -130,7 +134,8 @@ async def _converse(driver: Driver, folder: Path, run: Run) -> str:
     ran.signal(signal.SIGTERM)
     status = await ran.wait()
     if output[1] != b"word\n":
-        return f"its program did not see its files: {(output[2] or output[1]).decode(errors='replace').strip()!r}"
+        said = (output[2] or output[1]).decode(errors="replace").strip()
+        return f"its program did not see its files: {said!r}"
     return "" if status.code == 42 else f"its program ended with {status.code} instead of 42 after a SIGTERM"
 
 

@@ -11,7 +11,7 @@ from dockyard.runtime.spec import ContainerSpec, ProcessSpec
 
 @dataclass(frozen=True)
 class Traits:
-    """What a driver is like, for `doctor`: a name, whether it overlays layers, and what one gets and misses."""
+    """What a driver is like, for `doctor`: whether it overlays layers, what one gets and what one misses."""
 
     name: str
     overlay: bool

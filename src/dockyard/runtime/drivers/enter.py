@@ -88,7 +88,13 @@ def _mount_dev(base: str) -> None:
     for name, to in (("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
         os.symlink(to if to.startswith("/") else f"/proc/self/{to}", f"{target}/{name}")
     os.mkdir(f"{target}/pts")
-    libc.mount("devpts", f"{target}/pts", "devpts", libc.MS_NOSUID | libc.MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620")
+    libc.mount(
+        "devpts",
+        f"{target}/pts",
+        "devpts",
+        libc.MS_NOSUID | libc.MS_NOEXEC,
+        "newinstance,ptmxmode=0666,mode=620",
+    )
     os.symlink("pts/ptmx", f"{target}/ptmx")
     os.mkdir(f"{target}/shm", 0o1777)
     flags = libc.MS_NOSUID | libc.MS_NODEV | libc.MS_NOEXEC

@@ -12,8 +12,8 @@ from pathlib import Path
 def find_proot() -> Iterator[tuple[str, ...]]:
     """Ways to start a proot, the most wanted first; whether one is any good is for the trial to say.
 
-    A folder (from $DOCKYARD_PROOT, or `share/dockyard/proot` of the Python environment) holds `proot` and, where the
-    system's C library is too old for it, `lib/` with a dynamic loader and libraries of its own.
+    A folder (from $DOCKYARD_PROOT, or `share/dockyard/proot` of the Python environment) holds `proot`
+    and, where the C library of the system is too old for it, `lib/` with a loader and libraries of its own.
     """
     places = [Path(sys.prefix) / "share" / "dockyard" / "proot"]
     if wanted := os.environ.get("DOCKYARD_PROOT"):

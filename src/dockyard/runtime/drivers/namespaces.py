@@ -11,7 +11,7 @@ from dockyard.runtime.spec import ContainerSpec, ProcessSpec
 
 @dataclass(frozen=True)
 class Namespaces:
-    """`user_namespace` is for those who aren't root; `overlay` is false where overlayfs can't use the disk."""
+    """`user_namespace`: for those who aren't root; without `overlay`: where overlayfs can't use the disk."""
 
     user_namespace: bool
     overlay: bool
@@ -19,7 +19,7 @@ class Namespaces:
     @property
     def traits(self) -> Traits:
         gives = ["absolute paths", "PID 1", "a host name", "native speed"]
-        loses = []
+        loses: list[str] = []
         (gives if self.overlay else loses).append("layers without copying (overlayfs)")
         (loses if self.user_namespace else gives).append("more than one user in a container")
         return Traits("namespaces", self.overlay, tuple(gives), tuple(loses))

@@ -24,8 +24,8 @@ _LOSES = (
 class Proot:
     """`program` is how to start proot: its path, or its dynamic loader with the libraries beside it.
 
-    `accelerated` lets it stop only at the system calls it must change. Debian's 5.4.0-3 was built without that filter
-    and believes it has it: paths then go through unchanged, which the trial notices.
+    `accelerated` lets it stop only at the system calls it must change. Debian's 5.4.0-3 was built without
+    that filter and believes it has it: paths then go through unchanged, which the trial notices.
     """
 
     program: tuple[str, ...]
@@ -46,9 +46,10 @@ class Proot:
             # Differs: a tmpfs is a folder of the container's own disk, and nothing is read-only.
             if mount["source"] is not None:
                 argv += ["-b", f"{mount['source']}:{mount['target']}"]
-        if os.geteuid() != 0:
-            # Differs: the user is faked, so that chown seems to work and files seem to be his.
-            argv += ["-i", f"{plan['uid']}:{plan['gid']}"]
+        # Differs: the user is faked, so that chown seems to work and files seem to be his. Root does so
+        # too, since another user could not reach a root file system below a private folder.
+        argv += ["-i", f"{plan['uid']}:{plan['gid']}"]
+        plan["uid"], plan["gid"], plan["groups"] = os.geteuid(), os.getegid(), []
         plan["style"] = "wrapped"
         plan["tracer"] = True
         plan["argv"] = [*argv, *plan["argv"]]

@@ -7,13 +7,12 @@ import os
 
 from dockyard.runtime import resolve
 from dockyard.runtime.census import MARK
-from dockyard.runtime.errors import StartError
 from dockyard.runtime.plan import Plan
 from dockyard.runtime.wording import cannot_enter, cannot_execute
 
 
 def find_program(plan: Plan) -> str:
-    """The path inside the root of the plan's program; raises StartError as execve and chdir would have failed."""
+    """The path inside the root of the plan's program; raises StartError where execve or chdir would fail."""
     base = plan["root"]["merged"]
     if not os.path.isdir(resolve.inside(base, plan["cwd"])):
         raise cannot_enter(plan["cwd"], errno.ENOENT)
@@ -32,6 +31,3 @@ def library_path(base: str) -> str:
     """Folders of the root that hold libraries, for programs whose own search would look at the host's."""
     folders = ("usr/local/lib", "usr/lib/x86_64-linux-gnu", "usr/lib/aarch64-linux-gnu", "usr/lib", "lib")
     return ":".join(f"/{folder}" for folder in folders if os.path.isdir(f"{base}/{folder}"))
-
-
-__all__ = ["StartError", "find_program", "library_path", "put_mark"]
