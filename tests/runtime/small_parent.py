@@ -14,7 +14,6 @@ from pathlib import Path
 from dockyard.runtime import seccomp
 from dockyard.runtime.network import Network
 
-
 _WORKER = """
 import sys
 from dockyard.runtime import supervisor
@@ -31,13 +30,12 @@ class SmallParent:
         os.ftruncate(self._journal, 4096)
         self._listeners: dict[int, tuple[str, int]] = {}
         self._programs: list[subprocess.Popen[bytes]] = []
-        self.memory_by_parent = False
         self.start_worker()
 
     def __enter__(self) -> "SmallParent":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *raised: object) -> None:
         for program in self._programs:
             if program.poll() is None:
                 try:
@@ -45,9 +43,9 @@ class SmallParent:
                 except ProcessLookupError:
                     pass
             program.wait()
-            for stream in (program.stdin, program.stdout):
-                if stream is not None:
-                    stream.close()
+            for pipe in (program.stdin, program.stdout):
+                if pipe is not None:
+                    pipe.close()
         self.worker.kill()
         self.worker.wait()
         self._channel.close()

@@ -179,7 +179,8 @@ async def test_bind_gives_the_errors_of_a_real_machine(network: Network, parent:
         print(errno.errorcode.get(first.connect_ex(("127.0.0.1", 9)), 0))
         first = socket.socket()
         first.bind(("0.0.0.0", 9000))
-        for sock, host in ((second, "0.0.0.0"), (third, "192.0.2.77"), (third, "{address(network, "orders")}")):
+        orders = "{address(network, "orders")}"
+        for sock, host in ((second, "0.0.0.0"), (third, "192.0.2.77"), (third, orders)):
             try:
                 sock.bind((host, 9000))
             except OSError as error:
@@ -467,12 +468,11 @@ async def test_service_can_lead_out_to_the_machine(
 
 async def test_node_js_serves_and_fetches(network: Network, parent: SmallParent) -> None:
     node = node_binary()
-    server = parent.run(
-        "database",
-        node,
-        "-e",
-        "require('http').createServer((q, a) => a.end('node saw ' + q.url)).listen(8000, () => console.log('ready'))",
-    )
+    script = """
+        const server = require('http').createServer((request, answer) => answer.end('node saw ' +
+        request.url)) server.listen(8000, () => console.log('ready'))
+    """
+    server = parent.run("database", node, "-e", script)
     assert await server.line() == "ready"
     script = f"fetch('http://{address(network, 'database')}:8000/x').then(r => r.text()).then(console.log)"
     assert await parent.run("orders", node, "-e", script).output() == "node saw /x"
@@ -517,10 +517,8 @@ async def test_postgres_listens_on_every_address(
                 break
             above.chmod(above.stat().st_mode | 0o055)
         os.chown(folder, user, user)
-    made = parent.run(
-        "database", str(binaries / "initdb"), "-U", "app", "-A", "trust", "--no-sync", "-D", str(folder / "data"),
-        user=user, cwd=folder,
-    )  # fmt: skip
+    options = ("-U", "app", "-A", "trust", "--no-sync", "-D", "data")
+    made = parent.run("database", str(binaries / "initdb"), *options, user=user, cwd=folder)
     assert "Success" in await made.output()
     with (folder / "data" / "pg_hba.conf").open("a") as rules:
         rules.write("host all all 127.0.0.0/8 trust\n")
@@ -532,15 +530,13 @@ async def test_postgres_listens_on_every_address(
         user=user,
         cwd=folder,
     )
-    said = []
+    said: list[str] = []
     while "ready to accept connections" not in (said[-1] if said else ""):
         said.append(await server.line())
     assert not [line for line in said if "could not bind" in line]
     for sandbox, host in (("orders", address(network, "database")), ("database", "localhost")):
-        client = parent.run(
-            sandbox, str(binaries / "psql"), "-h", host, "-U", "app", "-Atc", "select 6 * 7", "postgres",
-            user=user, cwd=folder,
-        )  # fmt: skip
+        options = ("-h", host, "-U", "app", "-Atc", "select 6 * 7", "postgres")
+        client = parent.run(sandbox, str(binaries / "psql"), *options, user=user, cwd=folder)
         assert await client.output() == "42"
     server.process.send_signal(signal.SIGINT)
     await server.output()

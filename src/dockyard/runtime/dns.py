@@ -89,10 +89,18 @@ class Names:
 class NameServer:
     """Answers over UDP and TCP; other names go to the machine's resolver, if it has one that answers."""
 
-    def __init__(self, names: Names, asker: Asker, resolv_conf: Path = Path("/etc/resolv.conf")) -> None:
+    def __init__(
+        self,
+        names: Names,
+        asker: Asker,
+        resolv_conf: Path = Path("/etc/resolv.conf"),
+        *,
+        upstream_port: int = 53,
+    ) -> None:
         self._names = names
         self._asker = asker
         self._resolv_conf = resolv_conf
+        self._upstream_port = upstream_port
         self._transport: asyncio.DatagramTransport | None = None
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -101,10 +109,11 @@ class NameServer:
     async def start(self, address: str, port: int) -> None:
         """Begin to answer; raises OSError when the port is taken."""
         loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_datagram_endpoint(
-            lambda: _Datagrams(self), local_addr=(address, port)
-        )
         self._server = await asyncio.start_server(self._serve_stream, address, port)
+        self.address: tuple[str, int] = self._server.sockets[0].getsockname()
+        self._transport, _ = await loop.create_datagram_endpoint(
+            lambda: _Datagrams(self), local_addr=self.address
+        )
 
     async def close(self) -> None:
         if self._transport is not None:
@@ -177,7 +186,7 @@ class NameServer:
             answered: asyncio.Future[bytes] = loop.create_future()
             try:
                 transport, _ = await loop.create_datagram_endpoint(
-                    functools.partial(_Upstream, answered), remote_addr=(server, 53)
+                    functools.partial(_Upstream, answered), remote_addr=(server, self._upstream_port)
                 )
             except OSError:
                 continue

@@ -37,6 +37,7 @@ from typing import Any
 from dockyard.runtime.notifications import RECORD_SIZE, Call, Listener, parse
 from dockyard.runtime.seccomp import calls_of
 from dockyard.runtime.supervisor_calls import Answers
+from dockyard.runtime.supervisor_faults import enforce
 from dockyard.runtime.supervisor_sockets import Sockets
 from dockyard.runtime.supervisor_tables import Tables
 
@@ -47,6 +48,7 @@ _LONGEST_OF_PARENT = 1 << 12
 _PR_SET_PDEATHSIG = 1
 _TIDY_SECONDS = 5.0
 _TIDY_CALLS = 1024
+_CUT_SECONDS = 1.0  # until a connection that was just being accepted is severed too
 _MEMORY_TIMEOUT_MS = 2000
 
 
@@ -65,6 +67,7 @@ class Worker:
         self._later: list[tuple[dict[str, Any], list[int]]] = []
         self._epoll = select.epoll()
         self._calls = 0
+        self._severed: set[int] = set()
         self._buffer = bytearray(LONGEST_MESSAGE)
 
     def run(self) -> None:
@@ -74,7 +77,7 @@ class Worker:
             self._epoll.register(channel, select.EPOLLIN)
         self._tell_daemon({"op": "hello"})
         while True:
-            events = self._epoll.poll(_TIDY_SECONDS)
+            events = self._epoll.poll(_CUT_SECONDS if self._cut() else _TIDY_SECONDS)
             # What the daemon said before a program's call must count for that call.
             self._read_tables()
             if not self._read_parent():
@@ -85,6 +88,17 @@ class Worker:
             if not events or self._calls >= _TIDY_CALLS:
                 self._calls = 0
                 self._sockets.collect()
+                self._enforce(self._cut())
+
+    def _cut(self) -> set[str]:
+        return {sandbox.name for sandbox in self._tables.sandboxes.values() if sandbox.cut}
+
+    def _enforce(self, names: set[str]) -> None:
+        if names and self._tables.ready:
+            try:
+                enforce(self._tables, names, self._severed)
+            except OSError:
+                logger.exception("cut: %s", ", ".join(sorted(names)))
 
     def _serve(self, fd: int, event: int) -> None:
         listener, key, sandbox = self._listeners[fd]
@@ -128,6 +142,9 @@ class Worker:
             self._tables.apply(message)
             if message["op"] == "ready":
                 self._start_serving()
+                self._enforce(set(self._tables.sandboxes))  # what was said while there was no worker
+            elif message["op"] == "cut":
+                self._enforce({message["sandbox"]})
 
     def _start_serving(self) -> None:
         for fd in self._listeners:
