@@ -114,7 +114,8 @@ def deployment(name: str = "web", replicas: int = 3, **spec: Any) -> Manifest:
     }
     return {
         "metadata": {"name": name, "namespace": "default"},
-        "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": template} | spec,
+        "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": template}
+        | spec,
     }
 
 

@@ -97,7 +97,7 @@ class ClusterDns:
         self._known[key] = (names, srv)
         if not names and not srv:
             del self._known[key]
-        gone: dict[str, tuple[str, ...]] = {name: () for name in old_names.keys() - names.keys()}
+        gone: dict[str, tuple[str, ...]] = dict.fromkeys(old_names.keys() - names.keys(), ())
         changed = {name: addresses for name, addresses in names.items() if old_names.get(name) != addresses}
         self._table.set_names(GROUP, gone | changed)
         for record in old_srv.keys() - srv.keys():

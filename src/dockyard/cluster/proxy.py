@@ -48,7 +48,9 @@ def backends_of(slices: Iterable[Manifest], port_name: str) -> tuple[Backend, ..
     """Where connections to a Service's port may go: ready endpoints, else those that still serve and terminate."""
     ready, leaving = [], []
     for found in slices:
-        number = next((p["port"] for p in found.get("ports") or () if (p.get("name") or "") == port_name), None)
+        number = next(
+            (p["port"] for p in found.get("ports") or () if (p.get("name") or "") == port_name), None
+        )
         if number is None:
             continue
         for endpoint in found.get("endpoints") or ():
@@ -115,7 +117,8 @@ class Proxy:
         metadata = service["metadata"]
         slices = api.list("EndpointSlice", metadata["namespace"], labels={SERVICE_NAME: metadata["name"]})
         self._want(
-            key_of(service), {front: backends_of(slices, name) for name, front in frontends_of(service).items()}
+            key_of(service),
+            {front: backends_of(slices, name) for name, front in frontends_of(service).items()},
         )
 
     def _want(self, key: Key, table: Table) -> None:

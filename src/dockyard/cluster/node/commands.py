@@ -21,7 +21,9 @@ class HookError(Exception):
     """A lifecycle hook failed."""
 
 
-def exec_spec(prepared: Prepared, argv: Sequence[str], *, tty: bool = False, stdin: bool = False) -> ProcessSpec:
+def exec_spec(
+    prepared: Prepared, argv: Sequence[str], *, tty: bool = False, stdin: bool = False
+) -> ProcessSpec:
     """A further process of a container: its environment, directory and user, another command."""
     own = prepared.spec.process
     return ProcessSpec(tuple(argv), own.env, own.cwd, own.user, tty, stdin)
@@ -67,7 +69,9 @@ async def run_hook(
         if port is None:
             raise HookError(f"couldn't find port: {action.get('port')}")
         try:
-            answer = await (check_http(target, action, port) if "httpGet" in hook else check_tcp(target, port))
+            answer = await (
+                check_http(target, action, port) if "httpGet" in hook else check_tcp(target, port)
+            )
         except Refused as error:
             raise HookError(str(error)) from error
         if not answer.healthy:

@@ -9,6 +9,7 @@ from dockyard.cluster.node.backoff import Backoff
 from dockyard.cluster.node.ports import Process
 from dockyard.cluster.node.prober import Prober
 from dockyard.cluster.store import Manifest
+from dockyard.runtime.logs import LogFile
 from dockyard.wire.clock import Timer, rfc3339
 
 CRASH_LOOP = "CrashLoopBackOff"
@@ -47,6 +48,7 @@ class Container:
     probers: list[Prober] = field(default_factory=list)
     crashes: Backoff = field(default_factory=Backoff)
     finished_at: float | None = None
+    log: LogFile | None = None
     wake: Timer | None = None
     kill_timer: Timer | None = None
 

@@ -13,8 +13,8 @@ from dockyard.cluster.node.container import CRASH_LOOP, Container
 from dockyard.cluster.node.env import ConfigError
 from dockyard.cluster.node.logfiles import log_path, prune
 from dockyard.cluster.node.ports import ExitStatus, Process
-from dockyard.cluster.node.probing import probers_of
 from dockyard.cluster.node.prober import READINESS, STARTUP
+from dockyard.cluster.node.probing import probers_of
 from dockyard.cluster.node.pull import PullError, full_reference
 from dockyard.runtime.errors import RuntimeFailure, StartError
 from dockyard.runtime.logs import LogFile
@@ -116,7 +116,7 @@ async def _forget_previous(worker: PodWorker, container: Container) -> None:
 def _log(worker: PodWorker, container: Container, process: Process) -> None:
     path = log_path(worker.node, worker.pod, container.name, container.restarts)
     path.parent.mkdir(parents=True, exist_ok=True)
-    log = LogFile(path)
+    log = container.log = LogFile(path)
     clock = worker.node.clock
     process.subscribe(lambda stream, data: log.append(stream, data, clock.now()))
     prune(path.parent, _KEPT_LOGS)
@@ -183,6 +183,8 @@ def _ended(worker: PodWorker, container: Container, status: ExitStatus) -> None:
         container.kill_timer.cancel()
         container.kill_timer = None
     container.stopping = False
+    if container.log is not None:
+        container.log.end()
     reason = "OOMKilled" if status.oom_killed else "Completed" if status.code == 0 else "Error"
     message = _termination_message(worker, container, failed=status.code != 0)
     container.note_exit(status.code, reason, message, status.finished_at)
@@ -220,9 +222,8 @@ def _termination_message(worker: PodWorker, container: Container, *, failed: boo
         return ""
     if text or not failed or container.spec.get("terminationMessagePolicy") != "FallbackToLogsOnError":
         return text
-    log = LogFile(log_path(worker.node, worker.pod, container.name, container.restarts))
-    lines = b"".join(log.read(tail=80))
-    return lines[-2048:].decode(errors="replace")
+    lines = container.log.read(tail=80) if container.log is not None else []
+    return b"".join(line.data for line in lines)[-2048:].decode(errors="replace")
 
 
 def _failed_to_start(worker: PodWorker, container: Container, why: str) -> None:

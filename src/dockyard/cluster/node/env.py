@@ -111,9 +111,7 @@ def object_values(api: Api, kind: str, namespace: str, name: str) -> dict[str, b
     return text | {key: base64.b64decode(value) for key, value in (found.get("binaryData") or {}).items()}
 
 
-def _referenced(
-    api: Api, pod: Manifest, container: Manifest, pod_ip: str, source: Manifest
-) -> str | None:
+def _referenced(api: Api, pod: Manifest, container: Manifest, pod_ip: str, source: Manifest) -> str | None:
     if "fieldRef" in source:
         return pod_field(pod, source["fieldRef"]["fieldPath"], pod_ip)
     if "resourceFieldRef" in source:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +35,9 @@ async def obtain_image(node: Node, pod: Manifest, container: Container) -> Image
     try:
         present = node.runtime.images.find(image)
     except InvalidReference as error:
-        message = f'Failed to apply default image tag "{image}": couldn\'t parse image name "{image}": {error}'
+        message = (
+            f'Failed to apply default image tag "{image}": couldn\'t parse image name "{image}": {error}'
+        )
         node.report(pod, "Warning", "InspectFailed", message, where)
         raise PullError("InvalidImageName", message) from error
     if present is not None and policy != "Always":

@@ -58,7 +58,9 @@ def _prober(
     )
 
 
-async def _ask(node: Node, spec: Manifest, container: Container, prepared: Prepared, target: Target) -> Answer:
+async def _ask(
+    node: Node, spec: Manifest, container: Container, prepared: Prepared, target: Target
+) -> Answer:
     if "exec" in spec:
         try:
             code, output = await run_command(node.runtime, prepared, spec["exec"]["command"])

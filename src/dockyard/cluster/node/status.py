@@ -53,7 +53,9 @@ def pod_status(pod: Manifest, containers: Sequence[Container], facts: Facts) -> 
     phase = phase_of(pod, containers, leaving=facts.leaving)
     status: Manifest = {"observedGeneration": pod["metadata"]["generation"]}
     # The end of a Pod is reported when it is really over; the conditions tell the outcome before.
-    status["phase"] = phase if facts.over or phase not in ("Succeeded", "Failed") else _still(before, containers)
+    status["phase"] = (
+        phase if facts.over or phase not in ("Succeeded", "Failed") else _still(before, containers)
+    )
     status["conditions"] = _conditions(pod, containers, facts, phase)
     status["hostIP"] = facts.host_ip
     status["hostIPs"] = [{"ip": facts.host_ip}]
@@ -81,9 +83,7 @@ def _still(before: Manifest, containers: Sequence[Container]) -> str:
     return "Running" if ran else str(before.get("phase") or "Pending")
 
 
-def _conditions(
-    pod: Manifest, containers: Sequence[Container], facts: Facts, phase: str
-) -> list[Manifest]:
+def _conditions(pod: Manifest, containers: Sequence[Container], facts: Facts, phase: str) -> list[Manifest]:
     before = {c["type"]: c for c in pod["status"].get("conditions", ())}
     incomplete = [c.name for c in containers if not _is_initialised(c)]
     unready = [c.name for c in containers if c.role is not Role.INIT and not c.ready]
@@ -133,7 +133,9 @@ def _gated(pod: Manifest, ready: tuple[str, str, str], before: Manifest) -> tupl
         if condition is None:
             messages.append(f'corresponding condition of pod readiness gate "{name}" does not exist.')
         elif condition["status"] != "True":
-            messages.append(f'the status of pod readiness gate "{name}" is not "True", but {condition["status"]}')
+            messages.append(
+                f'the status of pod readiness gate "{name}" is not "True", but {condition["status"]}'
+            )
     return ("False", "ReadinessGatesNotReady", ", ".join(messages)) if messages else ready
 
 

@@ -130,7 +130,11 @@ class PodWorker:
                     due.append(container)
                 if not container.started and not self._initialised():
                     return due
-            elif container.role is Role.MAIN and not container.is_running and container.should_run_again(policy):
+            elif (
+                container.role is Role.MAIN
+                and not container.is_running
+                and container.should_run_again(policy)
+            ):
                 due.append(container)
         return due
 
@@ -217,7 +221,11 @@ class PodWorker:
                 self.report("Warning", "FailedMount", str(error))
                 await self.node.clock.sleep(delay)
                 delay = min(delay * 2, _MOUNT_MOST)
-        domains = [f"{self.pod['metadata']['namespace']}.svc.cluster.local", "svc.cluster.local", "cluster.local"]
+        domains = [
+            f"{self.pod['metadata']['namespace']}.svc.cluster.local",
+            "svc.cluster.local",
+            "cluster.local",
+        ]
         previous = self.pod["status"].get("podIP")
         sandbox = self.node.runtime.network.attach(
             self.uid, groups=(GROUP,), address=previous, search=domains
