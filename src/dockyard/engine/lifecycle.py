@@ -1,0 +1,590 @@
+"""A container's life: start, exit, restart under its policy, stop, remove."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dockyard.engine import create, mounts, rootfs
+from dockyard.engine.container import Container
+from dockyard.engine.errors import BadParameter, Conflict, EngineError, Failed, NotFound
+from dockyard.engine.events import Events
+from dockyard.engine.health import HealthChecks
+from dockyard.engine.logging_driver import ContainerLog
+from dockyard.engine.networks import Networks
+from dockyard.engine.ports import Publishing
+from dockyard.engine.registry import Registry
+from dockyard.engine.signals import parse_signal
+from dockyard.engine.volumes import ANONYMOUS, Volumes
+from dockyard.runtime.errors import RuntimeFailure, StartError
+from dockyard.runtime.process import ExitStatus, Process
+from dockyard.runtime.spec import ContainerSpec, Limits, ProcessSpec
+from dockyard.wire.clock import Clock
+
+if TYPE_CHECKING:
+    from dockyard.runtime.runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_STOP_SECONDS = 10
+FIRST_RESTART_DELAY = 0.1
+MAX_RESTART_DELAY = 60.0
+STEADY_SECONDS = 10.0
+"""A container that ran this long begins its back-off anew."""
+REBOOT_EXIT_CODE = 255
+KILL_SECONDS = 10.0
+
+_START_FAILED = (
+    "failed to create task for container: failed to create shim task: OCI runtime create failed: "
+    "runc create failed: unable to start container process: error during container init: "
+)
+
+
+class Lifecycle:
+    """Drives the containers of one engine; the container's lock is held while its state changes."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        registry: Registry,
+        networks: Networks,
+        volumes: Volumes,
+        events: Events,
+        logs: Path,
+        clock: Clock,
+    ) -> None:
+        self._runtime = runtime
+        self._registry = registry
+        self._networks = networks
+        self._volumes = volumes
+        self._events = events
+        self._logs = logs
+        self._clock = clock
+        self.publishing = Publishing(runtime.network)
+        self._health = HealthChecks(runtime, clock, events, registry)
+        self._closing = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def log(self, container: Container) -> ContainerLog:
+        """Return the log of a container."""
+        if container.log is None:
+            kept = container.host_config["LogConfig"]["Type"] != "none"
+            container.log = ContainerLog(self._logs / f"{container.id}.log", self._clock, kept=kept)
+        return container.log
+
+    # Creation.
+
+    async def prepare(self, container: Container) -> None:
+        """Give a new container its root file system, and its new volumes the image's files."""
+        image = self._runtime.images.get(container.document["Image"])
+        overlay = self._runtime.driver.traits.overlay
+        prepared = await asyncio.to_thread(self._runtime.snapshots.prepare, container.id, image)
+        if container.config["WorkingDir"]:
+            rootfs.make_directory(prepared, container.config["WorkingDir"], overlay=overlay)
+        for mount in container.mounts:
+            if mount["Type"] == "volume" and "nocopy" not in mount["Mode"].split(","):
+                directory = self._volumes.path(mount["Name"])
+                await asyncio.to_thread(rootfs.fill_volume, prepared, mount["Destination"], directory)
+
+    # Start.
+
+    async def start(self, container: Container) -> None:
+        """Start a container that does not run.
+
+        Raises:
+            EngineError: it cannot be started; why is kept in its state.
+        """
+        async with container.lock:
+            if container.removed:
+                raise NotFound(f"No such container: {container.id}")
+            if container.status == "paused":
+                raise Conflict("cannot start a paused container, try unpause instead")
+            if container.running and container.status != "restarting":
+                return
+            self._cancel_restart(container)
+            container.document["StoppedByHand"] = False
+            await self._start_locked(container)
+
+    async def _start_locked(self, container: Container) -> None:
+        state = container.state
+        try:
+            process = await self._launch(container)
+        except Exception as failure:
+            error, code = _explain(failure)
+            await self._release(container)
+            state.update(Status="created" if not state["StartedAt"] else "exited", ExitCode=code)
+            state.update(Error=error.message, Pid=0)
+            self._registry.save(container)
+            container.streams.disconnect()
+            container.notify(code)
+            logger.info("containers/%s: did not start: %s", container.name, error.message)
+            if container.host_config["AutoRemove"]:
+                await self._remove_locked(container, volumes=True)
+            raise error from failure
+        container.process = process
+        state.update(
+            Status="running",
+            Pid=process.pid,
+            ExitCode=0,
+            Error="",
+            OOMKilled=False,
+            StartedAt=process.started_at,
+        )
+        self._registry.save(container)
+        self._events.publish("container", "start", container.id, container.event_attributes())
+        logger.info("containers/%s: started", container.name)
+        self._health.begin(container)
+        container.exit_task = self._spawn(self._watch(container, process))
+
+    async def _launch(self, container: Container) -> Process:
+        sandbox = self._enter_networks(container)
+        for mount in container.mounts:
+            if mount["Type"] == "volume":
+                self._volume_event(container, mount, "mount")
+        await self.publishing.publish(container)
+        snapshot = self._runtime.snapshots.get(container.id)
+        if snapshot is None:
+            raise Failed(f"the root file system of container {container.id} is gone")
+        config, host_config = container.config, container.host_config
+        hosts = [_extra_host(entry) for entry in host_config["ExtraHosts"] or []]
+        if container.address:
+            hosts.append((container.address, config["Hostname"]))
+        limits = Limits(
+            memory=host_config["Memory"] or None,
+            cpus=_cpus(host_config),
+            pids=host_config["PidsLimit"] if (host_config["PidsLimit"] or 0) > 0 else None,
+        )
+        rows, columns = host_config["ConsoleSize"] or (0, 0)
+        spec = ContainerSpec(
+            id=container.id,
+            rootfs=snapshot,
+            process=ProcessSpec(
+                argv=(container.document["Path"], *container.document["Args"]),
+                env=create.environment(config),
+                cwd=config["WorkingDir"] or "/",
+                user=config["User"],
+                tty=config["Tty"],
+                stdin=config["OpenStdin"],
+                size=(rows or 24, columns or 80),
+            ),
+            sandbox=sandbox,
+            hostname=config["Hostname"],
+            mounts=mounts.runtime_mounts(container, self._volumes),
+            limits=limits,
+            read_only=host_config["ReadonlyRootfs"],
+            cap_drop=tuple(host_config["CapDrop"] or ()),
+            cap_add=tuple(host_config["CapAdd"] or ()),
+            hosts=tuple(hosts),
+        )
+        process = await self._runtime.run(spec)
+        self.log(container).record(process)
+        container.streams.connect(process)
+        return process
+
+    def _enter_networks(self, container: Container) -> str:
+        """Attach the container's sandbox, or find the one that it shares; return its name."""
+        mode: str = container.host_config["NetworkMode"]
+        if mode.startswith("container:"):
+            other = self._registry.get(mode.partition(":")[2])
+            if not other.address:
+                raise Conflict(f"cannot join network of a non running container: {other.id}")
+            container.address = other.address
+            return other.id
+        groups = []
+        for name in container.endpoints:
+            network = self._networks.find(name)
+            if network is None:
+                raise NotFound(f"failed to set up container networking: network {name} not found")
+            # Differs: in mode host a container still has an address of its own; its ports are reached by
+            # publishing them.
+            if network["Driver"] == "bridge":
+                groups.append(network["Id"])
+        wanted = container.document.get("Address")
+        sandbox = self._runtime.network.attach(container.id, groups=groups, address=wanted)
+        container.address = container.document["Address"] = sandbox.address
+        for name in container.endpoints:
+            self.enter_network(container, name)
+        return container.id
+
+    def enter_network(self, container: Container, name: str) -> None:
+        """Make a running container known on one network."""
+        network = self._networks.get(name)
+        container.endpoints[name]["EndpointID"] = f"{container.id[:32]}{network['Id'][:32]}"
+        self._networks.publish_names(container, name)
+        self._network_event(container, network["Id"], "connect")
+
+    def leave_network(self, container: Container, name: str) -> None:
+        """Undo `enter_network`."""
+        self._networks.withdraw_names(container, name)
+        container.endpoints[name]["EndpointID"] = ""
+        network = self._networks.find(name)
+        if network is not None:
+            self._network_event(container, network["Id"], "disconnect")
+
+    def _network_event(self, container: Container, network_id: str, action: str) -> None:
+        network = self._networks.get(network_id)
+        about = {"container": container.id, "name": network["Name"], "type": network["Driver"]}
+        self._events.publish("network", action, network_id, about)
+
+    def _volume_event(self, container: Container, mount: dict[str, object], action: str) -> None:
+        about = {"container": container.id, "driver": "local"}
+        if action == "mount":
+            about |= {"destination": str(mount["Destination"]), "propagation": ""}
+            about["read/write"] = "true" if mount["RW"] else "false"
+        self._events.publish("volume", action, str(mount["Name"]), about)
+
+    async def _release(self, container: Container) -> None:
+        """Give back what a running container has: ports, names, address."""
+        await self.publishing.withdraw(container)
+        if not container.host_config["NetworkMode"].startswith("container:"):
+            for name in container.endpoints:
+                if container.endpoints[name].get("EndpointID"):
+                    self.leave_network(container, name)
+            self._runtime.network.detach(container.id)
+        container.address = ""
+
+    # Exit.
+
+    async def _watch(self, container: Container, process: Process) -> None:
+        status = await process.wait()
+        if self._closing:
+            return
+        async with container.lock:
+            if container.process is process:
+                await self._exited(container, process, status)
+
+    async def _exited(self, container: Container, process: Process, status: ExitStatus) -> None:
+        container.process = None
+        if container.stop_probing is not None:
+            container.stop_probing()
+        await self._release(container)
+        state = container.state
+        ran = status.finished_at - state["StartedAt"]
+        state.update(
+            Pid=0,
+            ExitCode=status.code,
+            OOMKilled=status.oom_killed,
+            FinishedAt=status.finished_at,
+        )
+        restart = self._should_restart(container)
+        state["Status"] = "restarting" if restart else "exited"
+        self._registry.save(container)
+        logger.info("containers/%s: exited with %s", container.name, status.code)
+        if status.oom_killed:
+            self._events.publish("container", "oom", container.id, container.event_attributes())
+        extra = {"execDuration": str(int(ran)), "exitCode": str(status.code)}
+        self._events.publish("container", "die", container.id, container.event_attributes(**extra))
+        for mount in container.mounts:
+            if mount["Type"] == "volume":
+                self._volume_event(container, mount, "unmount")
+        container.streams.disconnect()
+        self.log(container).end()
+        container.notify(status.code)
+        if restart:
+            self._restart_later(container, ran)
+        elif container.host_config["AutoRemove"]:
+            await self._remove_locked(container, volumes=True)
+
+    def _should_restart(self, container: Container) -> bool:
+        policy = container.host_config["RestartPolicy"]
+        if container.document["StoppedByHand"]:
+            return False
+        if policy["Name"] == "on-failure":
+            maximum = policy["MaximumRetryCount"]
+            failed = container.state["ExitCode"] != 0
+            return failed and (not maximum or container.document["RestartCount"] < maximum)
+        return policy["Name"] in ("always", "unless-stopped")
+
+    def _restart_later(self, container: Container, ran: float) -> None:
+        if ran > STEADY_SECONDS or not container.restart_delay:
+            container.restart_delay = FIRST_RESTART_DELAY
+        else:
+            container.restart_delay = min(2 * container.restart_delay, MAX_RESTART_DELAY)
+
+        def restart() -> None:
+            self._spawn(self._restart_now(container))
+
+        container.restart_timer = self._clock.call_later(container.restart_delay, restart)
+
+    async def _restart_now(self, container: Container) -> None:
+        async with container.lock:
+            if container.restart_timer is None or container.removed or self._closing:
+                return
+            container.restart_timer = None
+            container.document["RestartCount"] += 1
+            try:
+                await self._start_locked(container)
+            except EngineError:
+                return  # it is in the container's state, and in the log
+
+    def _cancel_restart(self, container: Container) -> None:
+        if container.restart_timer is not None:
+            container.restart_timer.cancel()
+            container.restart_timer = None
+
+    # Stop.
+
+    async def stop(self, container: Container, signal_name: str = "", seconds: float | None = None) -> None:
+        """Ask a container to end, and make it end after `seconds` (its own StopTimeout, else 10; < 0: never).
+
+        A container that does not run is left alone.
+        """
+        number = parse_signal(signal_name or container.config.get("StopSignal") or "SIGTERM")
+        if seconds is None:
+            seconds = container.config.get("StopTimeout", DEFAULT_STOP_SECONDS)
+        container.document["StoppedByHand"] = True
+        if self._end_waiting_for_restart(container):
+            return
+        process = container.process
+        if process is None:
+            return
+        exited = self._exited_task(container)
+        self._kill_event(container, number)
+        process.signal(number)
+        if not await self._within(exited, seconds):
+            self._kill_event(container, signal.SIGKILL)
+            process.signal(signal.SIGKILL)
+            await exited
+        self._events.publish("container", "stop", container.id, container.event_attributes())
+
+    def _end_waiting_for_restart(self, container: Container) -> bool:
+        if container.status != "restarting" or container.restart_timer is None:
+            return False
+        self._cancel_restart(container)
+        container.state["Status"] = "exited"
+        self._registry.save(container)
+        container.notify(container.state["ExitCode"])
+        return True
+
+    def _exited_task(self, container: Container) -> asyncio.Future[None]:
+        assert container.exit_task is not None
+        return asyncio.shield(container.exit_task)
+
+    async def _within(self, future: asyncio.Future[None], seconds: float) -> bool:
+        """Wait for `future`; False when it takes longer than `seconds`, as the engine's clock counts."""
+        if seconds < 0:
+            await future
+            return True
+        over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def end(*_: object) -> None:
+            if not over.done():
+                over.set_result(None)
+
+        timer = self._clock.call_later(seconds, end)
+        future.add_done_callback(end)
+        try:
+            await over
+            return future.done()
+        finally:
+            timer.cancel()
+
+    def _kill_event(self, container: Container, number: int) -> None:
+        about = container.event_attributes(signal=str(int(number)))
+        self._events.publish("container", "kill", container.id, about)
+
+    async def kill(self, container: Container, signal_name: str, shown: str) -> None:
+        """Send a signal; SIGKILL is waited for.
+
+        Raises:
+            BadParameter: no such signal.
+            Conflict: the container does not run.
+        """
+        try:
+            number = parse_signal(signal_name or "SIGKILL")
+        except BadParameter as error:
+            raise BadParameter(f"cannot kill container: {shown}: {error.message}") from None
+        if self._end_waiting_for_restart(container):
+            container.document["StoppedByHand"] = True
+            return
+        process = container.process
+        if process is None:
+            raise Conflict(f"cannot kill container: {shown}: container {container.id} is not running")
+        own = container.config.get("StopSignal")
+        if number == signal.SIGKILL or not own or parse_signal(own) == number:
+            container.document["StoppedByHand"] = True
+        exited = self._exited_task(container)
+        if container.status == "paused":
+            await self.unpause(container)
+        self._kill_event(container, number)
+        process.signal(number)
+        if number == signal.SIGKILL:
+            await self._within(exited, KILL_SECONDS)
+
+    async def restart(
+        self, container: Container, signal_name: str = "", seconds: float | None = None
+    ) -> None:
+        """Stop and start."""
+        # An auto-remove container survives its restart.
+        keep = container.host_config["AutoRemove"]
+        container.host_config["AutoRemove"] = False
+        try:
+            await self.stop(container, signal_name, seconds)
+        finally:
+            container.host_config["AutoRemove"] = keep
+        await self.start(container)
+        self._events.publish("container", "restart", container.id, container.event_attributes())
+
+    async def pause(self, container: Container) -> None:
+        """Let every process of a container stand still.
+
+        Raises:
+            Conflict: it does not run, or is paused.
+        """
+        async with container.lock:
+            if container.status == "paused":
+                raise Conflict(f"Container {container.id} is already paused")
+            if container.status == "restarting":
+                raise Conflict(f"Container {container.id} is restarting, wait until the container is running")
+            if container.process is None:
+                raise Conflict(f"container {container.id} is not running")
+            # Differs: SIGSTOP instead of the freezer, so a parent can see that its child stopped.
+            self._runtime.signal_all(container.id, signal.SIGSTOP)
+            container.state["Status"] = "paused"
+            self._registry.save(container)
+            self._events.publish("container", "pause", container.id, container.event_attributes())
+
+    async def unpause(self, container: Container) -> None:
+        """Undo `pause`.
+
+        Raises:
+            Failed: it is not paused.
+        """
+        async with container.lock:
+            if container.status != "paused":
+                raise Failed(f"Container {container.id} is not paused")
+            self._runtime.signal_all(container.id, signal.SIGCONT)
+            container.state["Status"] = "running"
+            self._registry.save(container)
+            self._events.publish("container", "unpause", container.id, container.event_attributes())
+
+    # Removal.
+
+    async def remove(self, container: Container, shown: str, *, force: bool, volumes: bool) -> None:
+        """Delete a container, with `volumes` also its anonymous ones, with `force` also while it runs.
+
+        Raises:
+            Conflict: it runs.
+        """
+        if container.running and not force:
+            what = {
+                "paused": "container is paused and must be unpaused first",
+                "restarting": "container is restarting: stop the container before removing or force remove",
+            }.get(
+                container.status, "container is running: stop the container before removing or force remove"
+            )
+            raise Conflict(f'cannot remove container "{shown}": {what}')
+        container.document["StoppedByHand"] = True
+        self._end_waiting_for_restart(container)
+        if container.process is not None:
+            # Its exit must not remove it a second time.
+            container.host_config["AutoRemove"] = False
+            await self.kill(container, "SIGKILL", shown)
+        async with container.lock:
+            if not container.removed:
+                await self._remove_locked(container, volumes=volumes)
+
+    async def _remove_locked(self, container: Container, *, volumes: bool) -> None:
+        container.removed = True
+        container.removal_code = container.state["ExitCode"]
+        self._registry.remove(container)
+        await asyncio.to_thread(self._runtime.snapshots.remove, container.id)
+        self.log(container).delete()
+        if volumes:
+            self._remove_anonymous(container)
+        self._events.publish("container", "destroy", container.id, container.event_attributes())
+        container.streams.disconnect()
+        container.notify(container.removal_code, removed=True)
+
+    def _remove_anonymous(self, container: Container) -> None:
+        for mount in container.mounts:
+            if mount["Type"] != "volume":
+                continue
+            try:
+                if ANONYMOUS in (self._volumes.get(mount["Name"])["Labels"] or {}):
+                    self._volumes.remove(mount["Name"], self.volume_users(mount["Name"]))
+            except (NotFound, Conflict):
+                continue  # gone already, or another container uses it
+
+    def volume_users(self, name: str) -> list[str]:
+        """Return the ids of the containers that have a volume."""
+        return [c.id for c in self._registry if any(m.get("Name") == name for m in c.mounts)]
+
+    # The engine's own start and stop.
+
+    async def boot(self) -> None:
+        """What was running is dead; start again what its restart policy starts again."""
+        for container in list(self._registry):
+            was_running = container.running
+            if was_running:
+                now = self._clock.now()
+                container.state.update(Status="exited", Pid=0, ExitCode=REBOOT_EXIT_CODE, FinishedAt=now)
+            for endpoint in container.endpoints.values():
+                endpoint["EndpointID"] = ""
+            if container.host_config["AutoRemove"] and (was_running or container.state["StartedAt"]):
+                await self._remove_locked(container, volumes=True)
+                continue
+            self._registry.save(container)
+            policy = container.host_config["RestartPolicy"]["Name"]
+            wanted = policy == "always" or (
+                policy == "unless-stopped" and not container.document["StoppedByHand"]
+            )
+            if (wanted and container.state["StartedAt"]) or (policy == "on-failure" and was_running):
+                self._spawn(self._start_at_boot(container))
+
+    async def _start_at_boot(self, container: Container) -> None:
+        try:
+            await self.start(container)
+        except EngineError as error:
+            logger.warning("containers/%s: not started at boot: %s", container.name, error.message)
+
+    def close(self) -> None:
+        """Stop acting on exits; the runtime ends the processes. The next boot is as after a power cut."""
+        self._closing = True
+        for container in self._registry:
+            self._cancel_restart(container)
+            if container.stop_probing is not None:
+                container.stop_probing()
+        for task in list(self._tasks):
+            task.cancel()
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("a container's task failed", exc_info=task.exception())
+
+
+def _explain(failure: Exception) -> tuple[EngineError, int]:
+    """Return what the API answers to a failed start, and the exit code that the container gets."""
+    if isinstance(failure, StartError):
+        if failure.message.startswith("unable to find"):
+            return Failed(failure.message), 128
+        return BadParameter(_START_FAILED + failure.message), failure.code
+    if isinstance(failure, EngineError):
+        return failure, 128
+    if isinstance(failure, RuntimeFailure):
+        return Failed(str(failure)), 128
+    logger.exception("a container could not be started", exc_info=failure)
+    return Failed(f"{type(failure).__name__}: {failure}"), 128
+
+
+def _cpus(host_config: dict[str, object]) -> float | None:
+    nano, quota, period = (int(str(host_config[key] or 0)) for key in ("NanoCpus", "CpuQuota", "CpuPeriod"))
+    if nano:
+        return nano / 1e9
+    return quota / (period or 100_000) if quota > 0 else None
+
+
+def _extra_host(entry: str) -> tuple[str, str]:
+    name, _, address = entry.partition("=") if "=" in entry else entry.partition(":")
+    return ("127.0.0.1" if address == "host-gateway" else address, name)

@@ -1,0 +1,66 @@
+"""What a container uses, in the shape of `docker stats`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dockyard.engine import ps
+from dockyard.engine.container import ZERO, Container
+from dockyard.engine.parameters import Document
+from dockyard.wire.clock import rfc3339_nano
+
+if TYPE_CHECKING:
+    from dockyard.runtime.runtime import Runtime
+
+NANOSECONDS = 1_000_000_000
+_NO_CPU: Document = {
+    "cpu_usage": {"total_usage": 0, "usage_in_kernelmode": 0, "usage_in_usermode": 0},
+    "throttling_data": {"periods": 0, "throttled_periods": 0, "throttled_time": 0},
+}
+
+
+async def snapshot(runtime: Runtime, container: Container, now: float, before: Document | None) -> Document:
+    """Return one sample; `before` is the sample that it is compared with.
+
+    Differs: numbers come from /proc, not from cgroups, so what ended is not counted; there is no I/O.
+    """
+    sample: Document = {
+        "name": f"/{container.name}",
+        "id": container.id,
+        "read": ZERO,
+        "preread": ZERO,
+        "pids_stats": {},
+        "blkio_stats": {},
+        "num_procs": 0,
+        "storage_stats": {},
+        "cpu_stats": _NO_CPU,
+        "precpu_stats": _NO_CPU,
+        "memory_stats": {},
+    }
+    if container.process is None:
+        return sample
+    rows = ps.read(await runtime.pids(container.id), now)
+    used = int(sum(row.cpu_seconds for row in rows) * NANOSECONDS)
+    limit = container.host_config["Memory"] or os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    memory = await runtime.memory(container.id)
+    sample.update(
+        read=rfc3339_nano(now),
+        preread=before["read"] if before else ZERO,
+        pids_stats={"current": sum(row.threads for row in rows)},
+        cpu_stats={
+            "cpu_usage": {"total_usage": used, "usage_in_kernelmode": 0, "usage_in_usermode": used},
+            "system_cpu_usage": _system_cpu(),
+            "online_cpus": os.cpu_count() or 1,
+            "throttling_data": {"periods": 0, "throttled_periods": 0, "throttled_time": 0},
+        },
+        precpu_stats=before["cpu_stats"] if before else _NO_CPU,
+        memory_stats={"usage": memory, "stats": {"inactive_file": 0}, "limit": limit},
+    )
+    return sample
+
+
+def _system_cpu() -> int:
+    fields = Path("/proc/stat").read_text().splitlines()[0].split()[1:8]
+    return sum(int(field) for field in fields) * NANOSECONDS // os.sysconf("SC_CLK_TCK")

@@ -1,0 +1,199 @@
+"""Endpoints that carry a container's output and input: attach and logs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from dockyard.engine.container import Container
+from dockyard.engine.errors import BadParameter, Conflict, EngineError, NotSupported
+from dockyard.engine.frames import RAW, content_type, frame
+from dockyard.engine.parameters import flag, timestamp
+from dockyard.engine.routes import Routes
+from dockyard.engine.streams import Attachment
+from dockyard.engine.versions import HEADERS, split_version
+from dockyard.wire.http import (
+    ClientDisconnectedError,
+    RawStream,
+    Request,
+    Response,
+    StreamResponse,
+)
+
+if TYPE_CHECKING:
+    from dockyard.engine.engine import Engine
+
+DETACH_KEYS = "ctrl-p,ctrl-q"
+
+
+def routes(engine: Engine) -> Routes:
+    api = StreamsApi(engine)
+    yield "POST", "/containers/{id}/attach", api.attach
+    yield "GET", "/containers/{id}/logs", api.logs
+
+
+async def take_over(request: Request, media: str) -> RawStream:
+    """Hijack a connection the way the client asked for: with an upgrade, or without."""
+    version = HEADERS if "upgrade" in request.headers.tokens("connection") else ()
+    if "tcp" in request.headers.tokens("upgrade"):
+        return await request.hijack(
+            101,
+            [("Content-Type", media), ("Connection", "Upgrade"), ("Upgrade", "tcp"), *version],
+            "UPGRADED",
+        )
+    return await request.hijack(200, [("Content-Type", media)])
+
+
+class StreamsApi:
+    """The family's handlers."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def attach(self, request: Request) -> Response | None:
+        try:
+            keys = detach_sequence(request.query.get("detachKeys") or DETACH_KEYS)
+            container = self._engine.registry.get(request.path_parameters["id"])
+            if container.status in ("paused", "restarting"):
+                what = "unpause the container before attach"
+                if container.status == "restarting":
+                    what = "wait until the container is running"
+                raise Conflict(f"container {container.id} is {container.status}, {what}")
+        except EngineError as error:
+            # Upstream answers attach in plain text, as the connection would already be a stream.
+            headers = [("Content-Type", RAW)]
+            return Response(error.status, headers, f"{error.message}\r\n".encode())
+        stdout, stderr = flag(request, "stdout"), flag(request, "stderr")
+        stream, past = flag(request, "stream"), flag(request, "logs")
+        tty = container.tty
+        # Listening begins before the answer: what a start prints after it is not missed.
+        attachment = container.streams.attach(stdout=stdout, stderr=stderr) if stream else None
+        raw = await take_over(request, content_type(tty, split_version(request.path)[0]))
+        self._engine.events.publish("container", "attach", container.id, container.event_attributes())
+        try:
+            if past:
+                await self._send_past(container, raw, stdout=stdout, stderr=stderr)
+            if attachment is not None:
+                stdin = flag(request, "stdin") and container.config["OpenStdin"]
+                await self._carry(container, attachment, raw, stdin=stdin, keys=keys if tty else b"")
+        except ClientDisconnectedError:
+            pass  # the container goes on without its spectator
+        finally:
+            if attachment is not None:
+                container.streams.detach(attachment)
+        return None
+
+    async def _send_past(self, container: Container, raw: RawStream, *, stdout: bool, stderr: bool) -> None:
+        async for stream, data in self._engine.lifecycle.log(container).read(stdout=stdout, stderr=stderr):
+            raw.write(data if container.tty else frame(stream, data))
+            await raw.drain()
+
+    async def _carry(
+        self, container: Container, attachment: Attachment, raw: RawStream, *, stdin: bool, keys: bytes
+    ) -> None:
+        source = asyncio.ensure_future(self._carry_input(container, attachment, raw, stdin=stdin, keys=keys))
+        try:
+            async with aclosing(attachment.output()) as output:
+                async for stream, data in output:
+                    raw.write(data if container.tty else frame(stream, data))
+                    await raw.drain()
+        finally:
+            source.cancel()
+
+    async def _carry_input(
+        self, container: Container, attachment: Attachment, raw: RawStream, *, stdin: bool, keys: bytes
+    ) -> None:
+        detector = DetachDetector(keys)
+        while data := await raw.read():
+            if not stdin:
+                continue
+            data, detached = detector.feed(data)
+            container.streams.write(data)
+            if detached:
+                self._engine.events.publish("container", "detach", container.id, container.event_attributes())
+                attachment.end()
+                return
+            await container.streams.drain()
+        if stdin and container.config["StdinOnce"] and not container.tty:
+            container.streams.close_input()
+        if not stdin or raw.closed:
+            # Nobody is there any more to read what would come.
+            await raw.wait_closed()
+            attachment.end()
+
+    async def logs(self, request: Request) -> StreamResponse:
+        stdout, stderr = flag(request, "stdout"), flag(request, "stderr")
+        if not (stdout or stderr):
+            raise BadParameter("Bad parameters: you must choose at least one stream")
+        container = self._engine.registry.get(request.path_parameters["id"])
+        since, until = timestamp(request, "since"), timestamp(request, "until")
+        if container.host_config["LogConfig"]["Type"] == "none":
+            raise NotSupported("configured logging driver does not support reading")
+        tail = request.query.get("tail")
+        log = self._engine.lifecycle.log(container)
+        source = log.read(
+            stdout=stdout,
+            stderr=stderr,
+            since=since,
+            until=until,
+            tail=int(tail) if tail.isdigit() else None,
+            timestamps=flag(request, "timestamps"),
+            follow=flag(request, "follow"),
+        )
+
+        async def pieces() -> AsyncIterator[bytes]:
+            async with aclosing(source) as lines:
+                async for stream, data in lines:
+                    yield data if container.tty else frame(stream, data)
+
+        media = content_type(container.tty, split_version(request.path)[0])
+        return StreamResponse(200, [("Content-Type", media)], pieces())
+
+
+class DetachDetector:
+    """Finds the key sequence with which a terminal leaves its container to itself."""
+
+    def __init__(self, keys: bytes) -> None:
+        self._keys = keys
+        self._seen = 0
+
+    def feed(self, data: bytes) -> tuple[bytes, bool]:
+        """Return what is to be passed on, and whether the sequence is complete."""
+        if not self._keys:
+            return data, False
+        passed = bytearray()
+        for byte in data:
+            if byte == self._keys[self._seen]:
+                self._seen += 1
+                if self._seen == len(self._keys):
+                    return bytes(passed), True
+                continue
+            passed += self._keys[: self._seen]
+            self._seen = 1 if byte == self._keys[0] else 0
+            if not self._seen:
+                passed.append(byte)
+        return bytes(passed), False
+
+
+def detach_sequence(text: str) -> bytes:
+    """Return the bytes of `ctrl-p,ctrl-q`.
+
+    Raises:
+        BadParameter: a key that has no byte.
+    """
+    result = bytearray()
+    for key in text.split(","):
+        if len(key) == 1:
+            result += key.encode()
+            continue
+        letter = key.removeprefix("ctrl-")
+        if (
+            not key.startswith("ctrl-")
+            or len(letter) != 1
+            or not ("a" <= letter <= "z" or letter in "@[\\]^_")
+        ):
+            raise BadParameter(f'invalid detach keys ({text}): Unknown character: "{key}"')
+        result.append(ord(letter.upper()) - 64)
+    return bytes(result)
