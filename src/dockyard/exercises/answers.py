@@ -157,7 +157,7 @@ class Labs:
         """
         folder = self.folder(lesson)
         place = folder / name
-        if not place.resolve().is_relative_to(folder.resolve()) or place.is_dir():
+        if folder.resolve() not in place.resolve().parents or place.is_dir():
             raise UserError(f"{name} is not a file in {folder}", "Give a file name like orders.yaml.")
         known = _text(place) in (None, text.encode(), _text(lesson.folder / "lab" / name))
         backup = None

@@ -13,7 +13,7 @@ class Stop(Exception):
 
 
 class Claims:
-    """Starts with every claim open; each is decided once."""
+    """Starts with every claim open."""
 
     def __init__(self, claims: Mapping[str, str]) -> None:
         self._claims = claims
@@ -22,11 +22,14 @@ class Claims:
     def decide(
         self, id: str, holds: bool | None, observed: str = "", expected: str = "", hint: str = ""
     ) -> bool | None:
-        """Note what was found. Raises Mistake for a claim that wasn't declared, or was decided before."""
+        """Note what was found. Raises Mistake for a claim that wasn't declared.
+
+        A claim may be tried more than once: the last word counts, but what was false once stays false.
+        """
         if id not in self._claims:
             raise Mistake(f"the check judges {id!r}, which is none of its claims: {', '.join(self._claims)}")
-        if id in self._decided:
-            raise Mistake(f"the check judges {id!r} twice")
+        if (before := self._decided.get(id)) is not None and before.holds is False:
+            return False
         step = "" if holds else hint
         self._decided[id] = Finding(id, self._claims[id], holds, observed, expected, step)
         return holds

@@ -52,6 +52,26 @@ class Stopped(Exception):
         return [str(self)]
 
 
+def present(page: Page) -> Any:
+    """Show a page now, so that a cell can show several; a display handle in a notebook, else None."""
+    if get_ipython() is None:
+        print(page.text)
+        return None
+    show: Any = display  # it has no annotations
+    return show(page, display_id=True)
+
+
+def shown(function: Callable[P, Page]) -> Callable[P, None]:
+    """A name of the notebook that shows what it says, and whose errors come without a traceback."""
+    told = clear(function)
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> None:
+        present(told(*args, **kwargs))
+
+    return call
+
+
 def clear(function: Callable[P, R]) -> Callable[P, R]:
     """Turn errors that say what to do into ones without a traceback."""
 
@@ -120,10 +140,13 @@ class Notebook:
 
     def _enter(self, lesson: Lesson, namespace: str) -> None:
         self.at, self.namespace = lesson, namespace
+        # Also in the environment: IPython leaves a shell line alone that has other braces (a jsonpath),
+        # and then the shell itself finds $ns and $lab.
+        os.environ.update(lab=self.lab, ns=namespace)
         if self._shell is not None:
             self._shell.user_ns.update(lab=self.lab, ns=namespace)
 
-    @clear
+    @shown
     def lesson(self, id: str) -> Page:
         """Open a lesson: its files, its namespace, its images; sets `lab` and `ns` for shell lines."""
         lesson = self.course.lesson(id)
@@ -146,7 +169,7 @@ class Notebook:
             return "passed"
         return f"{entry['attempts']} attempts" if entry["attempts"] else "not tried"
 
-    @clear
+    @shown
     def goto(self, id: str) -> Page:
         """Bring an exercise on stage, unless it is, and make its namespace `ns`; shows the task."""
         lesson, exercise = self.course.exercise(id)
@@ -177,8 +200,7 @@ class Notebook:
 
     def check(self, id: str) -> None:
         """Judge an exercise in another process and show its progress and verdict. Never raises."""
-        present: Any = display  # it has no annotations
-        handle = present(Page("", ""), display_id=True)
+        handle = present(Page("", ""))
         try:
             lesson, exercise = self.course.exercise(id)
             steps: list[str] = []
@@ -213,7 +235,7 @@ class Notebook:
         except UserError as error:
             print(f"{error.message}. {error.advice}", file=sys.stderr)
 
-    @clear
+    @shown
     def hint(
         self, id: str, level: int | None = None, *, solution: bool = False, anyway: bool = False
     ) -> Page:
@@ -226,7 +248,7 @@ class Notebook:
     def _solution(self, lesson: Lesson, id: str, anyway: bool) -> Any:
         return solution(lesson, self.course.exercise(id)[1], self.labs, self.progress, anyway=anyway)
 
-    @clear
+    @shown
     def reset(self, id: str, *, yes: bool = False) -> Page:
         """Bring the exercise back to its start: the live system always, your files only with yes=True."""
         lesson, exercise = self.course.exercise(id)
@@ -290,12 +312,12 @@ class Notebook:
         self._cuts.append(interval)
         return interval
 
-    @clear
+    @shown
     def timeline(self, traffic: Traffic, seen: ShownRecord | None = None, title: str = "") -> Page:
         """Requests over time, with marks for what happened to Pods and for cuts."""
         return show_timeline(traffic, seen, [cut for cut in self._cuts if cut.end], title)
 
-    @clear
+    @shown
     def show(self, what: str | Mapping[str, Any] | Iterable[Mapping[str, Any]], title: str = "") -> Page:
         """Text, or a list of dicts as a table, with a text twin."""
         if isinstance(what, str):
@@ -306,7 +328,7 @@ class Notebook:
 
     # Asking
 
-    @clear
+    @shown
     def predict(
         self, name: str, question: str, guess: Any = ..., *, choices: Iterable[Any] = (), unit: str = ""
     ) -> Page:
@@ -321,12 +343,12 @@ class Notebook:
             )
         return show_prediction(name, asked, options, self.progress.predict(name, asked, _plain(guess)))
 
-    @clear
+    @shown
     def measured(self, name: str, value: Any) -> Page:
         """Show what was measured beside what was predicted."""
         return show_measured(name, self.progress.measure(name, _plain(value)))
 
-    @clear
+    @shown
     def quiz(self, name: str, answer: str | None = None) -> Page:
         """A question of the lesson's quiz.toml; with an answer, what it would have meant."""
         lesson_id, _, key = name.partition(".")
