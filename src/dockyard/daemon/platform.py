@@ -10,8 +10,10 @@ import os
 from dataclasses import asdict
 from typing import Any
 
+from dockyard.cluster.cluster import Cluster
 from dockyard.daemon import kubeconfig
 from dockyard.daemon.control import ControlApi
+from dockyard.engine.engine import Engine
 from dockyard.errors import UserError
 from dockyard.home import Home
 from dockyard.runtime.errors import NoDriver
@@ -21,15 +23,6 @@ from dockyard.version import VERSION
 from dockyard.wire.clock import Clock, SystemClock
 from dockyard.wire.http import Server
 from dockyard.wire.tls import Pki
-
-try:  # lands while this is written
-    from dockyard.cluster.cluster import Cluster
-except ImportError:
-    Cluster = None  # type: ignore[assignment,misc]
-try:
-    from dockyard.engine.engine import Engine
-except ImportError:
-    Engine = None  # type: ignore[assignment,misc]
 
 logger = logging.getLogger(__name__)
 
@@ -53,24 +46,20 @@ class Platform:
             self.runtime = await Runtime.open(self.home.root, clock=self.clock, driver=self._wanted_driver)
         except (NoDriver, ValueError) as error:
             raise UserError(str(error), "docs/setup.md says what a driver needs.") from error
-        self._servers = [self._control]
-        if Engine is not None:
-            self.engine = Engine(self.home.root, self.runtime, self.clock)
-            docker = Server(self.engine.handler, clock=self.clock)
-            self._servers.append(docker)
-            await self.engine.start()
-            await docker.listen_unix(self.home.docker_socket)
-        if Cluster is not None:
-            self.cluster = Cluster(self.home.root, self.runtime, self.clock)
-            kubernetes = Server(self.cluster.handler, clock=self.clock)
-            self._servers.append(kubernetes)
-            await self.cluster.start()
-            await self._listen_kubernetes(kubernetes)
+        self.engine = Engine(self.home.root, self.runtime, self.clock)
+        self.cluster = Cluster(self.home.root, self.runtime, self.clock)
+        docker = Server(self.engine.handler, clock=self.clock)
+        kubernetes = Server(self.cluster.handler, clock=self.clock)
+        self._servers = [docker, kubernetes, self._control]
+        await self.engine.start()
+        await self.cluster.start()
+        await docker.listen_unix(self.home.docker_socket)
+        self.cluster.announce(await self._listen_kubernetes(kubernetes))
         await self._control.listen_unix(self.home.control_socket)
         write_atomically(self.home.state_file, json.dumps(self.describe(), indent=2) + "\n")
         logger.info("ready: pid %s, driver %s, home %s", os.getpid(), self.driver, self.home.root)
 
-    async def _listen_kubernetes(self, server: Server) -> None:
+    async def _listen_kubernetes(self, server: Server) -> int:
         """Serve on the port of last time, so that a kubeconfig in an open terminal stays true."""
         pki = Pki(self.home.pki, clock=self.clock)
         context = pki.server_context()
@@ -88,6 +77,7 @@ class Platform:
             port = await server.listen_tcp("127.0.0.1", 0, context)
         write_atomically(remembered, f"{port}\n")
         kubeconfig.write(self.home.kubeconfig, pki, port)
+        return port
 
     async def stop(self) -> None:
         """Take every part down again, clients first; no process, mount or socket is left."""
@@ -115,7 +105,7 @@ class Platform:
             "kubeconfig": str(self.home.kubeconfig),
             "home": str(self.home.root),
             "version": VERSION,
-            "node_ready": self.cluster is not None and bool(getattr(self.cluster, "node_ready", False)),
+            "node_ready": self.cluster is not None and self.cluster.node_ready,
         }
 
     def examine(self) -> dict[str, Any]:
