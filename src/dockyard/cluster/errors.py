@@ -10,10 +10,12 @@ ApiError
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dockyard.cluster.fields import FieldError, FieldErrors
-from dockyard.cluster.kinds.kind import Kind
+
+if TYPE_CHECKING:
+    from dockyard.cluster.kinds.kind import Kind
 
 Manifest = dict[str, Any]
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dockyard.cluster.errors import BadRequest
-from dockyard.cluster.kinds.kind import Kind
 from dockyard.cluster.names import label_key_problems, label_value_problems
+
+if TYPE_CHECKING:
+    from dockyard.cluster.kinds.kind import Kind
 
 Manifest = dict[str, Any]
 Labels = Mapping[str, str]

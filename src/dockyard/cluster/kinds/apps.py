@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dockyard.cluster.defaults import workloads
 from dockyard.cluster.kinds.kind import Kind
+from dockyard.cluster.validation import workloads as rules
 
 _SCALED = ("scale", "status")
 
@@ -14,6 +15,7 @@ ROWS = (
         "v1",
         "DaemonSet",
         "daemonsets",
+        validate=rules.validate_daemonset,
         default=workloads.default_daemonset,
         short_names=("ds",),
         categories=("all",),
@@ -31,6 +33,7 @@ ROWS = (
         "v1",
         "Deployment",
         "deployments",
+        validate=rules.validate_deployment,
         default=workloads.default_deployment,
         short_names=("deploy",),
         categories=("all",),
@@ -43,6 +46,7 @@ ROWS = (
         "v1",
         "ReplicaSet",
         "replicasets",
+        validate=rules.validate_replicaset,
         default=workloads.default_replicaset,
         short_names=("rs",),
         categories=("all",),
@@ -56,6 +60,7 @@ ROWS = (
         "v1",
         "StatefulSet",
         "statefulsets",
+        validate=rules.validate_statefulset,
         default=workloads.default_statefulset,
         short_names=("sts",),
         categories=("all",),

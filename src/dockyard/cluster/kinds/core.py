@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dockyard.cluster.defaults import others, pods, services, workloads
 from dockyard.cluster.kinds.kind import Kind
+from dockyard.cluster.validation import config, storage
+from dockyard.cluster.validation import pods as pod_rules
+from dockyard.cluster.validation import services as service_rules
 
 _POD_FIELDS = (
     "spec.nodeName",
@@ -31,18 +34,35 @@ _EVENT_FIELDS = (
 )
 
 ROWS = (
-    Kind("", "v1", "ConfigMap", "configmaps", short_names=("cm",)),
-    Kind("", "v1", "Endpoints", "endpoints", default=services.default_endpoints, short_names=("ep",)),
+    Kind("", "v1", "ConfigMap", "configmaps", validate=config.validate_configmap, short_names=("cm",)),
+    Kind(
+        "",
+        "v1",
+        "Endpoints",
+        "endpoints",
+        validate=service_rules.validate_endpoints,
+        default=services.default_endpoints,
+        short_names=("ep",),
+    ),
     Kind(
         "",
         "v1",
         "Event",
         "events",
+        validate=config.validate_event,
         default=others.default_event,
         short_names=("ev",),
         selectable=_EVENT_FIELDS,
     ),
-    Kind("", "v1", "LimitRange", "limitranges", default=others.default_limit_range, short_names=("limits",)),
+    Kind(
+        "",
+        "v1",
+        "LimitRange",
+        "limitranges",
+        validate=config.validate_limit_range,
+        default=others.default_limit_range,
+        short_names=("limits",),
+    ),
     Kind(
         "",
         "v1",
@@ -73,6 +93,7 @@ ROWS = (
         "v1",
         "PersistentVolumeClaim",
         "persistentvolumeclaims",
+        validate=storage.validate_claim,
         default=others.default_claim,
         short_names=("pvc",),
         subresources=("status",),
@@ -84,6 +105,7 @@ ROWS = (
         "v1",
         "PersistentVolume",
         "persistentvolumes",
+        validate=storage.validate_volume,
         default=others.default_volume,
         namespaced=False,
         short_names=("pv",),
@@ -96,6 +118,7 @@ ROWS = (
         "v1",
         "Pod",
         "pods",
+        validate=pod_rules.validate_pod,
         default=pods.default_pod,
         short_names=("po",),
         categories=("all",),
@@ -143,12 +166,21 @@ ROWS = (
         "v1",
         "ResourceQuota",
         "resourcequotas",
+        validate=config.validate_quota,
         short_names=("quota",),
         subresources=("status",),
         initial_status={},
         returns_deleted=True,
     ),
-    Kind("", "v1", "Secret", "secrets", default=others.default_secret, selectable=("type",)),
+    Kind(
+        "",
+        "v1",
+        "Secret",
+        "secrets",
+        validate=config.validate_secret,
+        default=others.default_secret,
+        selectable=("type",),
+    ),
     Kind(
         "",
         "v1",
@@ -162,6 +194,7 @@ ROWS = (
         "v1",
         "Service",
         "services",
+        validate=service_rules.validate_service,
         default=services.default_service,
         short_names=("svc",),
         categories=("all",),
