@@ -11,7 +11,7 @@ from typing import Any
 
 from dockyard.exercises.command import CommandFailed
 
-LABEL = "dockyard.exercise"
+LABEL = "dockyard.trial"  # its value is the namespace, which also tells concurrent trials apart
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,11 @@ class Running:
 
 
 class Containers:
-    """A docker SDK client whose creations carry the exercise's label."""
+    """A docker SDK client whose creations carry the trial's label."""
 
-    def __init__(self, docker_host: str, exercise: str) -> None:
+    def __init__(self, docker_host: str, trial: str) -> None:
         self._docker_host = docker_host
-        self.exercise = exercise
+        self.trial = trial
         self._client: Any = None
 
     @property
@@ -84,7 +84,7 @@ class Containers:
         started = time.monotonic()
         try:
             image, log = self.client.images.build(
-                path=str(folder), tag=tag, rm=True, labels={LABEL: self.exercise}, **options
+                path=str(folder), tag=tag, rm=True, labels={LABEL: self.trial}, **options
             )
         except docker.errors.BuildError as error:
             tail = "".join(line.get("stream", "") for line in error.build_log)[-600:]
@@ -116,7 +116,7 @@ class Containers:
                 image,
                 detach=True,
                 ports={f"{port}/tcp": ("127.0.0.1", None)},
-                labels={LABEL: self.exercise},
+                labels={LABEL: self.trial},
                 **options,
             )
             container.reload()
@@ -127,10 +127,10 @@ class Containers:
         return Running(container, address)
 
     def remove_all(self) -> None:
-        """Remove every container and image that carries the exercise's label. Raises CommandFailed."""
+        """Remove every container and image that carries the trial's label. Raises CommandFailed."""
         import docker
 
-        found = {"label": f"{LABEL}={self.exercise}"}
+        found = {"label": f"{LABEL}={self.trial}"}
         try:
             for container in self.client.containers.list(all=True, filters=found):
                 container.remove(force=True, v=True)

@@ -1,0 +1,105 @@
+"""Every start fails where it should, right answers pass, near-misses fail at the finding that names them.
+
+The trials of the chosen tests run on one platform, a few at a time, each in a namespace of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from dockyard.exercises import Course, Lesson, Verdict
+from dockyard.exercises.exercise import Exercise
+from dockyard.exercises.referee import referee
+from dockyard.home import Home, project_root
+
+AT_A_TIME = 3  # two cores; a trial mostly waits
+ROOT = project_root()
+
+
+@dataclass(frozen=True)
+class Case:
+    """One answer and what must become of it: None passes, a name is the first failing claim."""
+
+    lesson: Lesson
+    exercise: Exercise
+    name: str
+    answers: Path | None
+    fails_at: str | None
+
+    @property
+    def namespace(self) -> str:
+        return f"{self.exercise.namespace}-{self.name}"[:63].rstrip("-")
+
+
+def cases() -> Iterator[Case]:
+    for lesson in Course(ROOT).lessons:
+        for exercise in lesson.exercises:
+            yield Case(lesson, exercise, "start", None, exercise.start)
+            yield Case(lesson, exercise, "solution", lesson.folder / "solution", None)
+        by_id = {exercise.id: exercise for exercise in lesson.exercises}
+        for overlay in lesson.overlays("alternative"):
+            yield Case(lesson, by_id[overlay.exercise], overlay.name, overlay.folder, None)
+        for overlay in lesson.overlays("near-miss"):
+            yield Case(lesson, by_id[overlay.exercise], overlay.name, overlay.folder, overlay.finding)
+
+
+CASES = list(cases())
+IDS = [f"{case.exercise.id}-{case.name}" for case in CASES]
+Judged = Callable[[Case], Verdict]
+
+
+def test_there_are_answers_to_judge() -> None:
+    kinds = {"start", "solution"}
+    assert kinds <= {case.name for case in CASES}
+    assert any(case.fails_at and case.name not in kinds for case in CASES)
+    assert any(not case.fails_at and case.name not in kinds for case in CASES)
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """A platform of this module's own, started by the command line and stopped by it."""
+    home = Home(tmp_path_factory.mktemp("home"))
+    environment = {**os.environ, "DOCKYARD_HOME": str(home.root), "DOCKYARD_PROJECT": str(ROOT)}
+    command = [sys.executable, "-P", "-m", "dockyard"]
+    up = subprocess.run(
+        [*command, "up", "--json"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert up.returncode == 0, up.stdout + up.stderr
+    assert json.loads(up.stdout)["running"]
+    yield home
+    subprocess.run([*command, "down"], env=environment, capture_output=True, check=True)
+
+
+@pytest.fixture(scope="module")
+def judged(request: pytest.FixtureRequest, platform: Home) -> Iterator[Judged]:
+    """Starts the trials of all chosen tests, and gives the verdict of one."""
+    chosen = [item.callspec.params["case"] for item in request.session.items if hasattr(item, "callspec")]
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        verdicts: dict[str, Future[Verdict]] = {
+            case.namespace: pool.submit(
+                referee, case.exercise, case.answers, course=ROOT, home=platform, namespace=case.namespace
+            )
+            for case in chosen
+            if isinstance(case, Case)
+        }
+        yield lambda case: verdicts[case.namespace].result()
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.xdist_group("overlays")
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+def test_answer_is_judged_by_what_it_does(case: Case, judged: Judged) -> None:
+    verdict = judged(case)
+    assert verdict.passed is (case.fails_at is None), verdict.text()
+    if case.fails_at is not None:
+        assert verdict.first_failing is not None
+        assert verdict.first_failing.id == case.fails_at, verdict.text()
