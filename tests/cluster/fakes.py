@@ -119,7 +119,7 @@ class _Writer:
 
 
 class FakeNetwork:
-    """Pods get 127.0.1.1 and on. `servers[pod name]` answers HTTP paths with a status; without one: refused."""
+    """Pods get 127.0.1.1 and on. `servers[pod name]` answers paths with a status; without one: refused."""
 
     def __init__(self) -> None:
         self.addresses: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""A whole cluster on a fake clock: store, controllers, scheduler, node agent, with the runtime of fakes.py."""
+"""A whole cluster on a fake clock: store, controllers, scheduler, node agent, and the runtime of fakes.py."""
 
 from __future__ import annotations
 

@@ -68,11 +68,11 @@ class Cluster:
         self._manager.run()
 
     def announce(self, port: int) -> None:
-        """Let Pods reach the API server, which listens on the machine's 127.0.0.1, as `kubernetes.default`."""
+        """Let Pods reach the API server on the machine's 127.0.0.1 as `kubernetes.default`."""
         announce(self.api, "127.0.0.1", port)
 
     def set_cut(self, namespace: str, selector: str, *, cut: bool) -> list[str]:
-        """Cut the Pods that match a label selector off from the network, or restore them; returns their names."""
+        """Cut the Pods that match a label selector off the network, or restore them; returns their names."""
         pods = self.api.list("Pod", namespace, labels=selector)
         uids = [pod["metadata"]["uid"] for pod in pods]
         (self.runtime.network.cut if cut else self.runtime.network.restore)(uids)

@@ -1,4 +1,4 @@
-"""kube-controller-manager's engine room: one queue of keys for all controllers, and settle() to run it dry."""
+"""kube-controller-manager's engine room: one queue of keys, and settle() to run it dry."""
 
 from __future__ import annotations
 

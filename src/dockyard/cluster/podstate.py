@@ -56,7 +56,7 @@ def ready_since(pod: Manifest) -> float | None:
 
 
 def seconds_until_available(pod: Manifest, min_ready_seconds: int, now: float) -> float | None:
-    """0 when the Pod is available, the seconds until it will be when it stays Ready, None when it isn't Ready."""
+    """0 when the Pod is available, else the seconds until it is if it stays Ready; None when not Ready."""
     since = ready_since(pod)
     if since is None:
         return None

@@ -45,7 +45,7 @@ Table = dict[Frontend, tuple[Backend, ...]]
 
 
 def backends_of(slices: Iterable[Manifest], port_name: str) -> tuple[Backend, ...]:
-    """Where connections to a Service's port may go: ready endpoints, else those that still serve and terminate."""
+    """Where connections to a port may go: ready endpoints, else those that still serve while terminating."""
     ready, leaving = [], []
     for found in slices:
         number = next(

@@ -15,7 +15,7 @@ __all__ = ["discover"]
 
 
 def discover(api: Api) -> list[Controller]:
-    """One controller for each module in this package that offers `controller`, in the order of their names."""
+    """One controller for each module in this package that offers `controller`, by name."""
     found: list[Controller] = []
     for module in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name):
         offered = importlib.import_module(f"{__name__}.{module.name}")

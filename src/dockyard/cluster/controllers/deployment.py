@@ -44,7 +44,8 @@ def reconcile(api: Api, deployment: Manifest) -> float | None:
     ]
     if is_terminating(deployment):
         new, old = revisions.split(deployment, sets)
-        return progress.report_counts(api, deployment, new, old)
+        progress.report_counts(api, deployment, new, old)
+        return None
     deployment = progress.note_pause(api, deployment)
     if deployment["spec"].get("paused"):
         return _scale_only(api, deployment, sets)
@@ -155,7 +156,8 @@ def _scale_only(api: Api, deployment: Manifest, sets: list[Manifest]) -> float |
     if deployment["spec"].get("paused"):
         revisions.clean_up(api, deployment, old)
     new = scaled[0] if found is not None else None
-    return progress.report_counts(api, deployment, new, scaled[1:] if found is not None else scaled)
+    progress.report_counts(api, deployment, new, scaled[1:] if found is not None else scaled)
+    return None
 
 
 def _scaled_sizes(deployment: Manifest, new: Manifest | None, sets: list[Manifest]) -> dict[str, int]:

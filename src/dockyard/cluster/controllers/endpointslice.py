@@ -1,4 +1,4 @@
-"""EndpointSlice: which addresses stand behind a Service, and whether each is ready, serving or terminating."""
+"""EndpointSlice: the addresses behind a Service, and whether each is ready, serving or terminating."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _labels(service: Manifest) -> dict[str, str]:
 
 def _trigger_time(service: Manifest, pods: list[Manifest]) -> str:
     """When the newest change happened that this slice shows: a Pod's readiness, or the Service itself."""
-    times = [service["metadata"]["creationTimestamp"]]
+    times: list[str] = [service["metadata"]["creationTimestamp"]]
     times += [ready["lastTransitionTime"] for pod in pods if (ready := condition(pod, "Ready")) is not None]
     return max(times)
 

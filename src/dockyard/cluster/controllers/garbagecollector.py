@@ -1,4 +1,4 @@
-"""Garbage collector: deletes what belongs to nobody any more, in the background, the foreground, or not at all."""
+"""Garbage collector: deletes what belongs to nobody any more, after its owner, before it, or not at all."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def controller(api: Api) -> Controller:
 
 
 class GarbageCollector:
-    """Follows ownerReferences of every kind. Its index of dependents is rebuilt from the store at any start."""
+    """Follows ownerReferences of every kind. Its index of dependents is rebuilt at any start."""
 
     name = "garbagecollector"
 

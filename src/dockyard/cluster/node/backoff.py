@@ -1,4 +1,4 @@
-"""Back-off as the kubelet counts it: doubling delays, forgotten after twice the longest one without a failure."""
+"""Back-off as the kubelet counts it: delays that double, and are forgotten after a long quiet time."""
 
 from __future__ import annotations
 

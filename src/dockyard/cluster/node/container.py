@@ -74,7 +74,7 @@ class Container:
     @property
     def is_completed(self) -> bool:
         """Whether it ended well, which is what a regular init container is for."""
-        return self.state.get("terminated", {}).get("exitCode") == 0
+        return bool(self.state.get("terminated", {}).get("exitCode") == 0)
 
     def should_run_again(self, pod_policy: str) -> bool:
         """Whether the restart policy wants it (re)started, given how it last ended."""

@@ -1,4 +1,4 @@
-"""One run of a container: start, postStart, probes, end; and stopping it: preStop, SIGTERM, grace, SIGKILL."""
+"""One run of a container: start, postStart, probes, end; and its stop: preStop, SIGTERM, grace, SIGKILL."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from dockyard.cluster.node.commands import HookError, run_hook
 from dockyard.cluster.node.container import CRASH_LOOP, Container
 from dockyard.cluster.node.env import ConfigError
 from dockyard.cluster.node.logfiles import log_path, prune
-from dockyard.cluster.node.ports import ExitStatus, Process
+from dockyard.cluster.node.ports import ExitStatus, Image, Process
 from dockyard.cluster.node.prober import READINESS, STARTUP
 from dockyard.cluster.node.probing import probers_of
 from dockyard.cluster.node.pull import PullError, full_reference
+from dockyard.cluster.store import Manifest
 from dockyard.runtime.errors import RuntimeFailure, StartError
 from dockyard.runtime.logs import LogFile
 
@@ -77,7 +78,7 @@ async def start(worker: PodWorker, container: Container) -> None:
         worker.sync()
 
 
-async def _image(worker: PodWorker, container: Container) -> launch.Image | None:
+async def _image(worker: PodWorker, container: Container) -> Image | None:
     node = worker.node
     delay = _PULL_FIRST
     while not worker.stopping:
@@ -254,13 +255,16 @@ async def stop(worker: PodWorker, container: Container, grace: float) -> None:
 
 
 async def _pre_stop(
-    worker: PodWorker, container: Container, prepared: launch.Prepared, hook: launch.Manifest, grace: float
+    worker: PodWorker, container: Container, prepared: launch.Prepared, hook: Manifest, grace: float
 ) -> None:
     clock = worker.node.clock
     run = asyncio.ensure_future(
         run_hook(worker.node.runtime, clock, prepared, hook, container.spec, worker.target())
     )
-    limit = clock.call_later(grace, run.cancel)
+    def give_up() -> None:
+        run.cancel()
+
+    limit = clock.call_later(grace, give_up)
     try:
         await run
     except asyncio.CancelledError:

@@ -58,10 +58,11 @@ async def _connect(registry: str) -> str:
         return f"dial tcp: lookup {host}: i/o timeout"
     except OSError:
         return f"dial tcp: lookup {host}: no such host"
-    address = f"{found[0][4][0]}:{port}"
+    ip = str(found[0][4][0])
+    address = f"{ip}:{port}"
     try:
         async with asyncio.timeout(_CONNECT_SECONDS):
-            _, writer = await asyncio.open_connection(found[0][4][0], port)
+            _, writer = await asyncio.open_connection(ip, port)
     except TimeoutError:
         return f"dial tcp {address}: i/o timeout"
     except ConnectionRefusedError:

@@ -1,4 +1,4 @@
-"""A Pod's status out of the facts that its worker knows: phase, conditions, container statuses. Pure functions."""
+"""A Pod's status out of what its worker knows: phase, conditions, container statuses. Pure functions."""
 
 from __future__ import annotations
 

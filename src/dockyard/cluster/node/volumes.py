@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -9,7 +10,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dockyard.cluster.api import Api
-from dockyard.cluster.node.env import ConfigError, allocatable, object_values, pod_field, resource_field
+from dockyard.cluster.node.env import (
+    ConfigError,
+    allocatable,
+    expand,
+    object_values,
+    pod_field,
+    resource_field,
+)
 from dockyard.cluster.store import Manifest
 from dockyard.runtime.spec import Mount
 
@@ -57,8 +65,6 @@ class Volumes:
 
     def mounts(self, pod: Manifest, container: Manifest, values: dict[str, str]) -> tuple[Mount, ...]:
         """The container's volume mounts. Raises ConfigError for a subPath that leads nowhere."""
-        from dockyard.cluster.node.env import expand
-
         volumes = {volume["name"]: volume for volume in pod["spec"].get("volumes") or ()}
         found = []
         for mount in container.get("volumeMounts") or ():
@@ -165,13 +171,12 @@ class Volumes:
     def _token(self, pod: Manifest, source: Manifest) -> bytes:
         # Differs: an unsigned token that names its bearer; it opens nothing, because the API server of this
         # cluster admits clients by certificate only.
+        metadata = pod["metadata"]
         claims = {
             "aud": [source.get("audience") or "https://kubernetes.default.svc.cluster.local"],
-            "sub": f"system:serviceaccount:{pod['metadata']['namespace']}:{pod['spec']['serviceAccountName']}",
-            "pod": {"name": pod["metadata"]["name"], "uid": pod["metadata"]["uid"]},
+            "sub": f"system:serviceaccount:{metadata['namespace']}:{pod['spec']['serviceAccountName']}",
+            "pod": {"name": metadata["name"], "uid": metadata["uid"]},
         }
-        import base64
-
         parts = [json.dumps({"alg": "none"}), json.dumps(claims)]
         encoded = [base64.urlsafe_b64encode(part.encode()).rstrip(b"=") for part in parts]
         return b".".join([*encoded, b""])
@@ -182,7 +187,7 @@ def _failed(volume: Manifest, why: str) -> str:
 
 
 def _write(path: Path, files: dict[str, File]) -> None:
-    """Show exactly these files under `path`, all in one step; a volume that is right already is left alone."""
+    """Show exactly these files under `path`, in one step; a volume that is right is left alone."""
     path.mkdir(parents=True, exist_ok=True)
     link = path / _CURRENT
     if link.is_symlink() and _content(path / os.readlink(link)) == files:

@@ -119,7 +119,7 @@ class PodWorker:
     def _due(self) -> list[Container]:
         """The containers that may be started now: one init container at a time, then all others."""
         policy = self.pod["spec"]["restartPolicy"]
-        due = []
+        due: list[Container] = []
         for container in self.containers:
             if container.role is Role.INIT and not self._initialised():
                 if container.is_completed:

@@ -103,12 +103,9 @@ def note_pause(api: Api, deployment: Manifest) -> Manifest:
 def is_complete(deployment: Manifest, status: Manifest) -> bool:
     """Whether every replica is of the new template and available, and no old one is left."""
     wanted = deployment["spec"]["replicas"]
-    return (
-        status.get("updatedReplicas", 0) == wanted
-        and status.get("replicas", 0) == wanted
-        and status.get("availableReplicas", 0) == wanted
-        and status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
-    )
+    counts = [status.get(field, 0) for field in ("updatedReplicas", "replicas", "availableReplicas")]
+    seen: int = status.get("observedGeneration", 0)
+    return counts == [wanted] * 3 and seen >= int(deployment["metadata"]["generation"])
 
 
 def _counts(api: Api, deployment: Manifest, new: Manifest | None, old: list[Manifest]) -> Manifest:

@@ -12,9 +12,9 @@ from dockyard.cluster.rollout import progress
 from dockyard.cluster.rollout.scaling import (
     DESIRED,
     MAXIMUM,
-    annotations,
     new_replica_set_size,
     report_scaling,
+    size_annotations,
 )
 from dockyard.cluster.store import Manifest
 
@@ -98,7 +98,7 @@ def _create(api: Api, deployment: Manifest, old: list[Manifest], number: int) ->
             "name": f"{metadata['name']}-{digest}",
             "namespace": metadata["namespace"],
             "labels": dict(template["metadata"]["labels"]),
-            "annotations": _inherited(deployment) | annotations(deployment) | {REVISION: str(number)},
+            "annotations": _inherited(deployment) | size_annotations(deployment) | {REVISION: str(number)},
             "ownerReferences": [controller_reference(deployment)],
         },
         "spec": rs_spec,

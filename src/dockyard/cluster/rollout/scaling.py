@@ -39,7 +39,7 @@ def resolve(deployment: Manifest) -> tuple[int, int]:
     return surge, min(unavailable, replicas)
 
 
-def annotations(deployment: Manifest) -> dict[str, str]:
+def size_annotations(deployment: Manifest) -> dict[str, str]:
     """What every ReplicaSet remembers of its Deployment's size, to scale in proportion later."""
     replicas = deployment["spec"]["replicas"]
     return {DESIRED: str(replicas), MAXIMUM: str(replicas + resolve(deployment)[0])}
@@ -53,7 +53,7 @@ def new_replica_set_size(deployment: Manifest, new: Manifest | None, sets: list[
     current: int = new["spec"]["replicas"] if new is not None else 0
     if current >= wanted:
         return wanted
-    total = sum(rs["spec"]["replicas"] for rs in sets)
+    total: int = sum(rs["spec"]["replicas"] for rs in sets)
     room = wanted + resolve(deployment)[0] - total
     return current + min(max(0, room), wanted - current)
 
@@ -62,11 +62,8 @@ def is_saturated(deployment: Manifest, rs: Manifest) -> bool:
     """Whether the ReplicaSet is as big as the Deployment, knows it, and is fully available."""
     wanted = deployment["spec"]["replicas"]
     desired = rs["metadata"].get("annotations", {}).get(DESIRED)
-    return (
-        rs["spec"]["replicas"] == wanted
-        and desired == str(wanted)
-        and rs.get("status", {}).get("availableReplicas", 0) == wanted
-    )
+    available = rs.get("status", {}).get("availableReplicas", 0)
+    return bool(rs["spec"]["replicas"] == wanted == available and desired == str(wanted))
 
 
 def proportional_sizes(deployment: Manifest, active: list[Manifest]) -> dict[str, int]:
@@ -78,7 +75,7 @@ def proportional_sizes(deployment: Manifest, active: list[Manifest]) -> dict[str
     surge = resolve(deployment)[0]
     allowed = wanted + surge if wanted > 0 else 0
     to_add = allowed - sum(rs["spec"]["replicas"] for rs in active)
-    # Growing: the biggest first, the newer among equals; shrinking: the biggest first, the older among equals.
+    # The biggest first; among equals the newer one grows first and the older one shrinks first.
     newest_first = sorted(active, key=lambda rs: rs["metadata"]["creationTimestamp"], reverse=to_add >= 0)
     ordered = sorted(newest_first, key=lambda rs: -rs["spec"]["replicas"])
     sizes: dict[str, int] = {}
@@ -97,7 +94,7 @@ def _share(deployment: Manifest, rs: Manifest, allowed: int, to_add: int, added:
     if rs["spec"]["replicas"] == 0 or to_add == 0 or to_add == added:
         return 0
     if deployment["spec"]["replicas"] == 0:
-        fraction = -rs["spec"]["replicas"]
+        fraction: int = -rs["spec"]["replicas"]
     else:
         before = int(rs["metadata"].get("annotations", {}).get(MAXIMUM, 0))
         before = before or deployment.get("status", {}).get("replicas", 0) or allowed
@@ -111,7 +108,7 @@ def scale_to(api: Api, deployment: Manifest, rs: Manifest, size: int) -> Manifes
     """The ReplicaSet with `size` replicas and up-to-date annotations; an Event says when the size changed."""
     before = rs["spec"]["replicas"]
     current = rs["metadata"].get("annotations", {})
-    wanted = current | annotations(deployment)
+    wanted = current | size_annotations(deployment)
     if before == size and current == wanted:
         return rs
     rs["spec"]["replicas"] = size

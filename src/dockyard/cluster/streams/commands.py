@@ -26,7 +26,7 @@ async def execute(agent: NodeAgent, request: Request, pod: Manifest) -> Answer:
     command = query.getlist("command")
     if not command:
         raise BadRequest("you must specify at least one command for the container")
-    container, prepared = running(agent, pod, choose(pod, query.get("container")))
+    _, prepared = running(agent, pod, choose(pod, query.get("container")))
     tty, stdin = _flag(request, "tty"), _flag(request, "stdin")
     channels = await Channels.accept(request)
     channels.send(STDOUT, b"")  # as the kubelet: shows the client that the stream stands
@@ -115,13 +115,14 @@ def _outcome(code: int) -> Manifest:
 
 def _not_started(container_id: str, why: str) -> Manifest:
     cause = (
-        f'error executing command in container: failed to exec in container: failed to start exec "{container_id}": '
-        f"OCI runtime exec failed: exec failed: unable to start container process: {why}"
+        "error executing command in container: failed to exec in container: "
+        f'failed to start exec "{container_id}": OCI runtime exec failed: exec failed: '
+        f"unable to start container process: {why}"
     )
     return {
         "metadata": {},
         "status": "Failure",
-        "message": f"Internal error occurred: {cause}",
+        "message": f"Internal error occurred: Internal error occurred: {cause}",
         "reason": "InternalError",
         "details": {"causes": [{"message": cause}]},
         "code": 500,

@@ -29,9 +29,9 @@ def answer(agent: NodeAgent, request: Request, pod: Manifest) -> Answer:
     container = next((c for c in worker.containers if c.name == name), None) if worker else None
     live = container.log if container is not None and container.restarts == run else None
     log = live or LogFile(log_path(agent.node, pod, name, run))
-    tail = int(query["tailLines"]) if query.get("tailLines") else None
+    tail = _number(query.get("tailLines"))
     since = _since(agent, query.get("sinceSeconds"), query.get("sinceTime"))
-    limit = int(query["limitBytes"]) if query.get("limitBytes") else None
+    limit = _number(query.get("limitBytes"))
     streams = _STREAMS.get(query.get("stream") or "All", (1, 2))
     stamped = _is_set(query.get("timestamps"))
     if _is_set(query.get("follow")) and live is not None:
@@ -44,6 +44,10 @@ def answer(agent: NodeAgent, request: Request, pod: Manifest) -> Answer:
 
 def _is_set(text: str | None) -> bool:
     return text is not None and text.lower() in ("true", "1", "t")
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text else None
 
 
 def _since(agent: NodeAgent, seconds: str | None, moment: str | None) -> float | None:

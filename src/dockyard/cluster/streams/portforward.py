@@ -41,7 +41,8 @@ async def answer(agent: NodeAgent, request: Request, pod: Manifest) -> Answer:
 def _refusal(pod: str, port: int, error: Exception) -> bytes:
     reason = "connection refused" if isinstance(error, ConnectionRefusedError) else str(error)
     return (
-        f'error forwarding port {port} to pod {pod}, uid : failed to execute portforward in network namespace "{pod}": '
+        f"error forwarding port {port} to pod {pod}, uid : "
+        f'failed to execute portforward in network namespace "{pod}": '
         f'failed to connect to localhost:{port} inside namespace "{pod}", IPv4: dial tcp4 127.0.0.1:{port}: '
         f"connect: {reason} IPv6 dial tcp6: address localhost: no suitable address found "
     ).encode()
@@ -156,7 +157,7 @@ class _Channels:
 
     async def serve(self) -> None:
         writers: dict[int, asyncio.StreamWriter] = {}
-        downloads = []
+        downloads: list[asyncio.Task[None]] = []
         try:
             for index, port in enumerate(self._ports):
                 number = struct.pack("<H", port)
@@ -167,7 +168,8 @@ class _Channels:
                 except (OSError, LookupError) as error:
                     await self._socket.send(bytes([2 * index + 1]) + _refusal(self._pod, port, error))
                     continue
-                downloads.append(asyncio.ensure_future(self._download(2 * index, reader)))
+                work = self._download(2 * index, reader)
+                downloads.append(asyncio.get_running_loop().create_task(work))
             await self._upload(writers, downloads)
         except ClientDisconnectedError:
             return
@@ -179,13 +181,14 @@ class _Channels:
             await self._socket.close()
 
     async def _upload(
-        self, writers: dict[int, asyncio.StreamWriter], downloads: list[asyncio.Future[None]]
+        self, writers: dict[int, asyncio.StreamWriter], downloads: list[asyncio.Task[None]]
     ) -> None:
-        ended = asyncio.gather(*downloads)
+        ended = asyncio.ensure_future(_all_of(downloads))
         while True:
             message = asyncio.ensure_future(self._socket.receive())
-            done, _ = await asyncio.wait({message, ended}, return_when=asyncio.FIRST_COMPLETED)
-            if message not in done:
+            waiting: set[asyncio.Future[object]] = {message, ended}  # type: ignore[arg-type]
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if not message.done():
                 message.cancel()
                 return
             data = message.result()
@@ -202,3 +205,7 @@ class _Channels:
                 await self._socket.send(bytes([channel]) + data)
         except (OSError, ClientDisconnectedError):
             return
+
+
+async def _all_of(tasks: list[asyncio.Task[None]]) -> None:
+    await asyncio.gather(*tasks, return_exceptions=True)
