@@ -144,6 +144,10 @@ class Api:
         if sent and sent != old["metadata"]["resourceVersion"]:
             raise Conflict.modified(row, record.name)
         new = _full(row, record)
+        if kind == "Deployment" and obj["metadata"].get("annotations"):
+            # Upstream's status writes keep spec and labels only: the revision comes with the status.
+            new["metadata"]["annotations"] = dict(obj["metadata"]["annotations"])
+            metadata.tidy(new)
         if "status" in obj:
             new["status"] = _copy(obj["status"])
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dockyard.wire.clock import rfc3339
+from dockyard.wire.clock import rfc3339, rfc3339_micro
 
 if TYPE_CHECKING:
     from dockyard.cluster.api import Api
@@ -13,6 +13,7 @@ Manifest = dict[str, Any]
 
 TTL_SECONDS = 3600  # kube-apiserver --event-ttl
 NODE = "dockyard"
+SCHEDULER = "default-scheduler"
 
 
 class Recorder:
@@ -27,7 +28,8 @@ class Recorder:
         """One Event, or one more count of the same."""
         meta = obj["metadata"]
         namespace = meta.get("namespace") or "default"
-        key = (namespace, obj["kind"], meta["name"], meta.get("uid", ""), type, reason, message, component)
+        about = (namespace, obj["kind"], meta["name"], meta.get("uid", ""), obj.get("fieldPath", ""))
+        key = (*about, type, reason, message, component)
         self._sweep()
         known = self._names.get(key)
         event = self._api.find("Event", known[1], known[0]) if known else None
@@ -44,24 +46,34 @@ class Recorder:
         source: Manifest = {"component": component}
         if component == "kubelet":
             source["host"] = NODE
-        self._api.create(
-            "Event",
-            {
-                "metadata": {"name": unique, "namespace": namespace},
-                "involvedObject": _reference(obj),
-                "reason": reason,
-                "message": message,
-                "source": source,
-                "firstTimestamp": now,
-                "lastTimestamp": now,
-                "count": 1,
-                "type": type,
-                "eventTime": None,
-                "reportingComponent": component,
-                "reportingInstance": source.get("host", ""),
-            },
-        )
-        self._names[key] = (namespace, unique)
+        created: Manifest = {
+            "metadata": {"name": unique, "namespace": namespace},
+            "involvedObject": _reference(obj),
+            "reason": reason,
+            "message": message,
+            "source": source,
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+            "type": type,
+            "eventTime": None,
+            "reportingComponent": component,
+            "reportingInstance": source.get("host", ""),
+        }
+        if component == SCHEDULER:
+            # The scheduler uses the newer API of events: one moment, an action, and no count.
+            del created["count"]
+            created |= {
+                "source": {},
+                "firstTimestamp": None,
+                "lastTimestamp": None,
+                "eventTime": rfc3339_micro(self._api.clock.now()),
+                "action": "Binding" if reason == "Scheduled" else "Scheduling",
+                "reportingInstance": f"{SCHEDULER}-{NODE}",
+            }
+        self._api.create("Event", created)
+        if component != SCHEDULER:
+            self._names[key] = (namespace, unique)
 
     def _sweep(self) -> None:
         """Drop Events past their hour; called with each new one, and works at most once a minute."""
