@@ -7,10 +7,12 @@ import errno
 import json
 import logging
 import os
+import sqlite3
 from dataclasses import asdict
 from typing import Any
 
 from dockyard.cluster.cluster import Cluster
+from dockyard.cluster.store import StoreUnavailableError
 from dockyard.daemon import kubeconfig
 from dockyard.daemon.control import ControlApi
 from dockyard.engine.engine import Engine
@@ -42,6 +44,16 @@ class Platform:
 
     async def start(self) -> None:
         """Bring up every part; returns when the node is Ready. Raises UserError when one can't start."""
+        try:
+            await self._start()
+        except (sqlite3.Error, StoreUnavailableError) as error:
+            raise UserError(
+                f"the state in {self.home.root} can't be used: {error}",
+                f"If the disk is full, free some space. If the state is damaged: mv {self.home.root} "
+                f"{self.home.root}.damaged (your answers in labs/ are not in it).",
+            ) from error
+
+    async def _start(self) -> None:
         try:
             self.runtime = await Runtime.open(self.home.root, clock=self.clock, driver=self._wanted_driver)
         except (NoDriver, ValueError) as error:

@@ -1,0 +1,74 @@
+"""What was acknowledged survives the daemon's sudden end, and damage is reported as such."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kubernetes import client, config
+
+from dockyard.home import Home
+from tests.cli.conftest import CommandLine
+from tests.deadline import eventually
+
+
+def core(home: Home) -> Any:
+    return client.CoreV1Api(config.new_client_from_config(str(home.kubeconfig)))
+
+
+@pytest.mark.parametrize("moment", [3, 40])
+def test_kill_loses_no_acknowledged_write(cli: CommandLine, moment: int) -> None:
+    pid = cli.json("up")["pid"]
+    api = core(cli.home)
+    acknowledged: list[str] = []
+
+    def write() -> None:
+        for number in range(100_000):
+            name = f"entry-{number}"
+            body = {"metadata": {"name": name}, "data": {"number": str(number)}}
+            try:
+                api.create_namespaced_config_map("default", body)
+            except Exception:  # the daemon was killed, and the client says so in one of many ways
+                return
+            acknowledged.append(name)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    eventually(lambda: len(acknowledged) >= moment, "some writes are acknowledged")
+    os.kill(pid, signal.SIGKILL)
+    writer.join(timeout=60)
+    assert not writer.is_alive()
+    assert cli.run("up").returncode == 0
+    kept = {item.metadata.name for item in core(cli.home).list_namespaced_config_map("default").items}
+    assert set(acknowledged) <= kept
+
+
+@pytest.mark.parametrize("file", ["state.sqlite", "engine.sqlite", "images/images.sqlite"])
+def test_damaged_state_is_reported_with_a_way_out(cli: CommandLine, file: str) -> None:
+    damaged: Path = cli.home.root / file
+    damaged.parent.mkdir(parents=True, exist_ok=True)
+    damaged.write_bytes(b"this is no database" * 1000)
+    done = cli.run("up")
+    assert done.returncode == 4, done.stderr
+    assert "mv " in done.stderr
+    assert "Traceback" not in done.stderr
+    assert cli.home.daemon_pid() is None
+
+
+def test_taken_port_of_last_time_is_replaced(cli: CommandLine) -> None:
+    cli.json("up")
+    cli.run("down")
+    remembered = cli.home.root / "kubernetes.port"
+    port = int(remembered.read_text())
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        assert cli.run("up").returncode == 0
+        assert int(remembered.read_text()) != port
+        assert f"127.0.0.1:{remembered.read_text().strip()}\n" in cli.home.kubeconfig.read_text()
