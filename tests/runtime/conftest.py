@@ -5,7 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from dockyard.runtime.drivers.choose import NAMES
+from dockyard.runtime.errors import NoDriver
 from dockyard.runtime.network import Network
+from dockyard.runtime.runtime import Runtime
+from dockyard.wire.clock import SystemClock
+from tests.runtime.box import Box
 from tests.runtime.small_parent import SmallParent
 
 
@@ -26,3 +31,16 @@ async def parent(network: Network) -> AsyncIterator[SmallParent]:
     """Runs programs in those sandboxes."""
     with SmallParent(network) as parent:
         yield parent
+
+
+@pytest.fixture(params=NAMES)
+async def box(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Box]:
+    """Containers under each driver that works on this machine, without the network's filter."""
+    try:
+        runtime = await Runtime.open(
+            tmp_path / "home", clock=SystemClock(), driver=request.param, network=False
+        )
+    except NoDriver as reason:
+        pytest.skip(str(reason))
+    yield Box(runtime, tmp_path)
+    await runtime.close()

@@ -1,8 +1,8 @@
 """The tiny process between the daemon and the containers: their parent, reaper and executioner.
 
 It forks every container (so that the daemon's size and threads don't matter), is the subreaper of all their
-orphans, owns the listeners of their system-call filters, and keeps the network's worker running. When the daemon
-goes away it kills everything and ends; when it is killed itself, PR_SET_PDEATHSIG kills what it started.
+orphans, owns the listeners of their system-call filters, and keeps the network's worker running. When the
+daemon goes away it kills everything and ends; when it is killed itself, PR_SET_PDEATHSIG kills its children.
 """
 
 from __future__ import annotations
@@ -36,8 +36,6 @@ class Child:
     channel: socket.socket | None
     inner: int = 0
     pidfd: int = -1
-    listener: int = -1
-    listener_key: int = 0
     master: int = -1
     ready: bool = False
     oom_killed: bool = False
@@ -78,8 +76,8 @@ class Parent:
                 self._reap()
             elif self._worker.channel is not None and fd == self._worker.channel.fileno():
                 self._worker.hear()
-            else:
-                self._hear_child(fd, events)
+            elif not self._worker.hung_up(fd, events):
+                self._hear_child(fd)
         self._find_inner()
         self._watch_memory()
         self._worker.tend()
@@ -104,8 +102,7 @@ class Parent:
             case "signal":
                 self._signal(message["key"], message["signum"])
             case "signal_all":
-                for pid in self._members(message["container"]):
-                    _kill(pid, message["signum"])
+                self._signal_all(message["container"], message["signum"])
             case "pids":
                 pids = sorted(self._members(message["container"]))
                 self._tell({"event": "pids", "container": message["container"], "pids": pids})
@@ -123,7 +120,9 @@ class Parent:
         if plan["joins"] is not None and (target is None or not target.inner):
             for fd in stdio:
                 os.close(fd)
-            self._tell({"event": "failed", "key": plan["key"], "step": "join", "errno": 3, "message": "not running"})
+            self._tell(
+                {"event": "failed", "key": plan["key"], "step": "join", "errno": 3, "message": "not running"}
+            )
             return
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
@@ -136,22 +135,22 @@ class Parent:
         self._poll.register(ours, select.POLLIN)
 
     def _fork(self, plan: Plan, stdio: list[int], channel: socket.socket, target: Child | None) -> int:
+        """The pid of the child, or of the one that joins the container for it; 0 when there could be none."""
         if plan["style"] == "namespaces" and target is None:
             user = libc.CLONE_NEWUSER if plan["user_namespace"] else 0
             try:
                 pid = libc.clone(enter.KINDS | user)
             except OSError as error:
-                message = {"step": "namespaces", "errno": error.errno, "message": error.strerror}
-                rights.send(channel, message)
+                rights.send(channel, {"step": "namespaces", "errno": error.errno, "message": error.strerror})
                 return 0
         else:
             pid = os.fork()
-        if pid:
-            return pid
-        signal.set_wakeup_fd(-1)
-        if plan["style"] == "namespaces" and target is not None:
-            child.join(plan, target.pidfd, stdio, channel)
-        child.become(plan, stdio, channel)
+        if pid == 0:
+            signal.set_wakeup_fd(-1)
+            if plan["style"] == "namespaces" and target is not None:
+                child.join(plan, target.pidfd, stdio, channel)
+            child.become(plan, stdio, channel)
+        return pid
 
     def _signal(self, key: str, signum: int) -> None:
         one = self._children.get(key)
@@ -163,6 +162,25 @@ class Parent:
         else:
             one.pending.append(signum)
 
+    def _signal_all(self, container: str, signum: int) -> None:
+        tracers = [
+            one.pid
+            for one in self._children.values()
+            if one.plan["tracer"] and one.plan["container"] == container
+        ]
+        if tracers and signum in (signal.SIGSTOP, signal.SIGCONT):
+            # A traced process can't be stopped for long: its tracer is, and it waits at its next system call.
+            for pid in tracers:
+                _kill(pid, signum)
+            return
+        done: set[int] = set()
+        while new := self._members(container) - done:  # until none was forked meanwhile
+            for pid in new:
+                _kill(pid, signum)
+            done |= new
+            if signum != signal.SIGSTOP:
+                return
+
     def _tell(self, message: dict[str, Any], fds: list[int] | None = None) -> None:
         try:
             rights.send(self._daemon, message, fds)
@@ -171,13 +189,10 @@ class Parent:
 
     # -- a child on its way to execve
 
-    def _hear_child(self, fd: int, events: int) -> None:
+    def _hear_child(self, fd: int) -> None:
         for one in self._children.values():
             if one.channel is not None and one.channel.fileno() == fd:
                 self._hear(one)
-                return
-            if one.listener == fd and events & (select.POLLHUP | select.POLLERR | select.POLLNVAL):
-                self._drop_listener(one)
                 return
         # Else an event of this turn for a descriptor that an earlier event of the same turn has closed.
 
@@ -192,7 +207,9 @@ class Parent:
             if one.ready:
                 self._started(one)
             elif one.status is not None or not one.pid:
-                self._fail(one, {"step": "start", "errno": 0, "message": "the process died before it was started"})
+                self._fail(
+                    one, {"step": "start", "errno": 0, "message": "the process died before it was started"}
+                )
             return
         message, fds = received
         if "pid" in message:
@@ -208,10 +225,8 @@ class Parent:
         if one.plan["tty"]:
             one.master = fds.pop(0)
         if fds:
-            one.listener = fds.pop(0)
-            self._poll.register(one.listener, 0)  # POLLHUP comes unasked when the last filtered task is gone
             root = one.plan["root"]["merged"] if one.plan["tracer"] else None
-            one.listener_key = self._worker.add(one.listener, one.plan["sandbox"], root)
+            self._worker.add(fds.pop(0), one.plan["sandbox"], root)
         one.ready = True
         assert one.channel is not None
         one.channel.send(b"g")
@@ -220,9 +235,7 @@ class Parent:
         """execve has happened (the channel closed); a wrapper has yet to start the real program."""
         if one.status is None:
             one.pidfd = _pidfd(one.pid)
-        if not one.plan["tracer"]:
-            self._announce(one, one.pid)
-        elif one.status is not None:
+        if not one.plan["tracer"] or one.status is not None:
             self._announce(one, one.pid)
 
     def _find_inner(self) -> None:
@@ -316,7 +329,6 @@ class Parent:
 
     def _forget(self, one: Child) -> None:
         self._close_channel(one)
-        self._drop_listener(one)
         one.pidfd = _close(one.pidfd)
         one.master = _close(one.master)
         del self._children[one.plan["key"]]
@@ -327,14 +339,10 @@ class Parent:
             one.channel.close()
             one.channel = None
 
-    def _drop_listener(self, one: Child) -> None:
-        if one.listener >= 0:
-            self._poll.unregister(one.listener)
-            self._worker.drop(one.listener_key)
-            one.listener = _close(one.listener)
-
     def _watch_memory(self) -> None:
-        watched = [one for one in self._children.values() if one.plan["memory"] and one.inner and not one.oom_killed]
+        watched = [
+            one for one in self._children.values() if one.plan["memory"] and one.inner and not one.oom_killed
+        ]
         for one in watched:
             limit = one.plan["memory"]
             members = self._members(one.plan["container"])

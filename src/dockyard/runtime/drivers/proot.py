@@ -16,6 +16,7 @@ _LOSES = (
     "a host name of its own",
     "read-only mounts, tmpfs and capabilities",
     "layers without copying (each container has a copy)",
+    "processes that an exec leaves in the background (they end with it)",
     "native speed (system calls on paths are slower)",
 )
 
