@@ -1,26 +1,45 @@
-"""Endpoints of the classic builder: POST /build, and the cache's prune."""
+"""Endpoints of the classic builder: POST /build, and what belongs to its cache."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dockyard.engine.build import Builder
+from dockyard.engine.build.endpoint import build_endpoint
+from dockyard.engine.filters import parse_filters
 from dockyard.engine.routes import Routes
 from dockyard.wire.http import Request, Response, json_response
 
 if TYPE_CHECKING:
     from dockyard.engine.engine import Engine
 
+_PRUNE_FILTERS = ("description", "id", "inuse", "parent", "private", "shared", "type", "until")
+
 
 def routes(engine: Engine) -> Routes:
-    api = BuildApi(engine)
-    yield "POST", "/build/prune", api.prune
+    def groups(mode: str) -> Sequence[str]:
+        network = engine.networks.find(mode)
+        return [network["Id"]] if network is not None and network["Driver"] == "bridge" else []
+
+    def tagged(reference: str, image_id: str) -> None:
+        engine.events.publish("image", "tag", image_id, {"name": reference})
+
+    wheelhouse = Path(os.environ.get("DOCKYARD_WHEELHOUSE") or engine.home / "wheelhouse")
+    builder = Builder(engine.runtime, groups=groups, tagged=tagged, wheelhouse=wheelhouse)
+    yield "POST", "/build", build_endpoint(builder)
+    yield "POST", "/build/prune", _prune
+    yield "POST", "/build/cancel", _cancel
 
 
-class BuildApi:
-    """The family's handlers."""
+async def _prune(request: Request) -> Response:
+    parse_filters(request, _PRUNE_FILTERS)
+    # Differs: the cache is part of the image store and goes with the images.
+    return json_response({"CachesDeleted": None, "SpaceReclaimed": 0})
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
 
-    async def prune(self, request: Request) -> Response:
-        return json_response({"CachesDeleted": None, "SpaceReclaimed": 0})
+async def _cancel(request: Request) -> Response:
+    # A build ends when its client goes away; there is none to cancel by name.
+    return Response(200)

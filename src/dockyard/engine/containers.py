@@ -11,6 +11,7 @@ from dockyard.engine.container import Container
 from dockyard.engine.create import new_document
 from dockyard.engine.errors import BadParameter, Conflict, Failed, NotFound
 from dockyard.engine.filters import Filters, parse_filters
+from dockyard.engine.mounts import borrow_mounts
 from dockyard.engine.parameters import Document, flag, integer, json_body
 from dockyard.engine.routes import Routes
 from dockyard.engine.signals import parse_signal
@@ -82,7 +83,8 @@ class Containers:
             request.query.get("platform"), reference, image.config.get("architecture") or architecture()
         )
         engine.registry.check_name(name)
-        document = new_document(body, image, name, engine.volumes, engine.clock.now())
+        borrowed = self._borrowed((body.get("HostConfig") or {}).get("VolumesFrom") or [])
+        document = new_document(body, image, name, engine.volumes, engine.clock.now(), borrowed)
         container = Container(document)
         engine.registry.check_name(name)
         try:
@@ -93,6 +95,16 @@ class Containers:
             raise
         engine.events.publish("container", "create", container.id, container.event_attributes())
         return json_response({"Id": container.id, "Warnings": []}, 201)
+
+    def _borrowed(self, wanted: list[str]) -> list[Document]:
+        mounts: list[Document] = []
+        for entry in wanted:
+            name, _, mode = entry.partition(":")
+            try:
+                mounts += borrow_mounts(self._engine.registry.get(name), mode)
+            except NotFound as error:
+                raise BadParameter(error.message) from None
+        return mounts
 
     async def inspect(self, request: Request) -> Response:
         container = self._container(request)
@@ -214,7 +226,10 @@ class Containers:
         if name == container.name:
             raise BadParameter("Renaming a container with the same name as its current name")
         old = container.name
-        self._engine.registry.check_name(name)
+        try:
+            self._engine.registry.check_name(name)
+        except Conflict as error:
+            raise Conflict(f"Error when allocating new name: {error.message}") from None
         connected = [network for network in container.endpoints if container.process is not None]
         for network in connected:
             self._engine.networks.withdraw_names(container, network)
@@ -236,8 +251,8 @@ class Containers:
         return Response(200)
 
     async def update(self, request: Request) -> Response:
-        body = await json_body(request)
         container = self._container(request)
+        body = await json_body(request)
         policy = body.get("RestartPolicy")
         if policy and policy.get("Name"):
             hostconfig.check_restart_policy(policy)

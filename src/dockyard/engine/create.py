@@ -18,8 +18,12 @@ from dockyard.runtime.images import Image
 MILLISECOND = 1_000_000
 
 
-def new_document(body: Document, image: Image, name: str, volumes: Volumes, now: float) -> Document:
+def new_document(
+    body: Document, image: Image, name: str, volumes: Volumes, now: float, borrowed: list[Document]
+) -> Document:
     """Return the document of a container that `body` asks for; volumes that it needs are made.
+
+    `borrowed` are the mounts that it gets from other containers (VolumesFrom).
 
     Raises:
         EngineError: something in `body` is refused, in upstream's words.
@@ -35,7 +39,7 @@ def new_document(body: Document, image: Image, name: str, volumes: Volumes, now:
         config["ExposedPorts"] = {**(config.get("ExposedPorts") or {}), port: {}}
     command = [*(config["Entrypoint"] or []), *(config["Cmd"] or [])]
     image_volumes = (image.config.get("config") or {}).get("Volumes") or {}
-    mounts = plan_mounts(host_config, image_volumes, body.get("Volumes") or {}, volumes)
+    mounts = plan_mounts(host_config, image_volumes, body.get("Volumes") or {}, volumes, borrowed)
     return {
         "Id": identifier,
         "Name": name,
@@ -127,7 +131,7 @@ def merge_config(body: Document, image: Document, identifier: str) -> Document:
         "Labels": {**(image.get("Labels") or {}), **(body.get("Labels") or {})},
     }
     exposed: Document = {
-        ports.normalise(port): {}
+        (port if "/" in port else f"{port}/tcp"): {}
         for port in [*(image.get("ExposedPorts") or {}), *(body.get("ExposedPorts") or {})]
     }
     config["ExposedPorts"] = exposed or None
@@ -177,10 +181,6 @@ def merge_health(own: Document | None, image: Document | None) -> Document | Non
                 raise BadParameter(f"{field} in Healthcheck cannot be less than 1ms")
         if (own.get("Retries") or 0) < 0:
             raise BadParameter("Retries in Healthcheck cannot be negative")
-        if own.get("Test"):
-            kind = own["Test"][0]
-            if kind not in ("NONE", "CMD", "CMD-SHELL"):
-                raise BadParameter(f"Unknown health check type: {kind}")
     merged = {**(image or {}), **{key: value for key, value in (own or {}).items() if value}}
     return merged or None
 

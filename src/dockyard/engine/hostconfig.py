@@ -13,8 +13,9 @@ MINIMUM_MEMORY = 6 * 1024 * 1024
 _CAPABILITIES = """
 ALL AUDIT_CONTROL AUDIT_READ AUDIT_WRITE BLOCK_SUSPEND BPF CHECKPOINT_RESTORE CHOWN DAC_OVERRIDE
 DAC_READ_SEARCH FOWNER FSETID IPC_LOCK IPC_OWNER KILL LEASE LINUX_IMMUTABLE MAC_ADMIN MAC_OVERRIDE MKNOD
-NET_ADMIN NET_BIND_SERVICE NET_BROADCAST NET_RAW PERFMON SETFCAP SETGID SETPCAP SETUID SYSLOG SYS_ADMIN SYS_BOOT
-SYS_CHROOT SYS_MODULE SYS_NICE SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG WAKE_ALARM
+NET_ADMIN NET_BIND_SERVICE NET_BROADCAST NET_RAW PERFMON SETFCAP SETGID SETPCAP SETUID SYSLOG SYS_ADMIN
+SYS_BOOT SYS_CHROOT SYS_MODULE SYS_NICE SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG
+WAKE_ALARM
 """
 _LOG_OPTIONS = (
     "max-size",
@@ -221,11 +222,12 @@ def _check(host_config: Document) -> None:
     for option in log["Config"]:
         if option not in _LOG_OPTIONS:
             raise BadParameter(f"unknown log opt '{option}' for {log['Type']} log driver")
-    for number, option in enumerate(host_config["SecurityOpt"] or [], 1):
+    for option in host_config["SecurityOpt"] or []:
         if option != "no-new-privileges" and not re.match(
             r"(label|apparmor|seccomp|no-new-privileges|writable-cgroups|systempaths)[=:]", option
         ):
-            raise Failed(f'invalid --security-opt {number}: "{option}"')
+            kind = 2 if "=" in option or ":" in option else 1
+            raise Failed(f'invalid --security-opt {kind}: "{option}"')
     if host_config["Links"]:
         # Differs: links, deprecated since Docker 1.9, are not there; user networks have names.
         name = host_config["Links"][0].partition(":")[0]

@@ -139,7 +139,7 @@ class Images:
         except InvalidReference as error:
             raise BadParameter(_spell_out(str(error), source)) from None
         if catalog.find(name) is None:
-            raise Failed(_unreachable(name))
+            raise Failed(unreachable(name))
         return StreamResponse(200, [("Content-Type", "application/json")], self._pull(name))
 
     async def _pull(self, name: str) -> AsyncIterator[bytes]:
@@ -255,7 +255,7 @@ class Images:
         try:
             self._image(f"{short}:{tag}" if tag else short)
             # Differs: images are pushed nowhere.
-            problem = _unreachable(short)
+            problem = unreachable(short)
         except EngineError:
             problem = f"An image does not exist locally with the tag: {short}"
 
@@ -266,10 +266,10 @@ class Images:
         return StreamResponse(200, [("Content-Type", "application/json")], lines())
 
     async def distribution(self, request: Request) -> Response:
-        raise Failed(_unreachable(request.path_parameters["name"]))
+        raise Failed(unreachable(request.path_parameters["name"]))
 
 
-def _unreachable(name: str) -> str:
+def unreachable(name: str) -> str:
     """Return what upstream says when a registry's name does not resolve.
 
     Differs: no registry is ever asked; only the catalog's images can be pulled.

@@ -27,6 +27,8 @@ class ContainerLog:
     def record(self, process: Process) -> None:
         """Write down what a process says."""
         if self._kept:
+            # Nothing, but now the file knows that the container lives: followers wait for its first line.
+            self._file.append(1, b"", self._clock.now())
             process.subscribe(lambda stream, data: self._file.append(stream, data, self._clock.now()))
 
     def end(self) -> None:

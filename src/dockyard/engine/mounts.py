@@ -19,7 +19,11 @@ _MODES = frozenset(
 
 
 def plan_mounts(
-    host_config: Document, image_volumes: Iterable[str], config_volumes: Iterable[str], volumes: Volumes
+    host_config: Document,
+    image_volumes: Iterable[str],
+    config_volumes: Iterable[str],
+    volumes: Volumes,
+    borrowed: Iterable[Document] = (),
 ) -> list[Document]:
     """Return the mounts of a new container as inspect shows them, creating the volumes they need.
 
@@ -43,6 +47,8 @@ def plan_mounts(
         if not target.startswith("/"):
             raise BadParameter(f"invalid mount path: '{target}' mount path must be absolute")
         _ = _size(options)
+    for mount in borrowed:
+        mounts.setdefault(mount["Destination"], mount)
     for target in dict.fromkeys([*config_volumes, *image_volumes]):
         place = posixpath.normpath(target)
         if place not in mounts and place not in (host_config.get("Tmpfs") or {}):
@@ -153,6 +159,13 @@ def _size(options: str) -> int | None:
                 raise BadParameter(f'invalid tmpfs option ["{option}"]')
             return int(number) * factor
     return None
+
+
+def borrow_mounts(container: Container, mode: str) -> list[Document]:
+    """Return the mounts of `container` for another one; `mode` is rw, ro or nothing."""
+    read_only = mode == "ro"
+    kept = [mount for mount in container.mounts if mount["Type"] != "tmpfs"]
+    return [{**mount, "RW": mount["RW"] and not read_only, "Mode": mode or mount["Mode"]} for mount in kept]
 
 
 def runtime_mounts(container: Container, volumes: Volumes) -> tuple[Mount, ...]:

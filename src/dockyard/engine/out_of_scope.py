@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dockyard.engine.errors import BadParameter, Failed, NotFound, NotSupported, Unavailable
+from dockyard.engine.images import unreachable
+from dockyard.engine.parameters import json_body
 from dockyard.engine.routes import Routes
 from dockyard.wire.http import Handler, Request, Response, json_response
 
@@ -80,10 +82,10 @@ async def _grpc(request: Request) -> Response:
 async def _auth(request: Request) -> Response:
     if not await request.body():
         raise Failed("EOF")
+    server = str((await json_body(request)).get("serveraddress") or "https://registry-1.docker.io/")
+    host = server.partition("://")[2].partition("/")[0] or server
     # Differs: upstream asks the registry; images are pushed and pulled nowhere here.
-    raise Failed(
-        'Get "https://registry-1.docker.io/v2/": dial tcp: lookup registry-1.docker.io: no such host'
-    )
+    raise Failed(unreachable(f"{host}/"))
 
 
 def _missing(engine: Engine, path: str) -> Handler:

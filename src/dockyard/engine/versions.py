@@ -5,10 +5,20 @@ from __future__ import annotations
 import re
 
 from dockyard.engine.errors import BadParameter
+from dockyard.wire.http import Response, text_response
 
 ENGINE_VERSION = "28.5.2"
 API_VERSION = (1, 51)
 MINIMUM_VERSION = (1, 24)
+
+
+class TooOld(BadParameter):
+    """The client's version; said in plain text, which the oldest clients show."""
+
+    def render(self) -> Response:
+        """Return the answer as it goes over the wire."""
+        return text_response(self.message, self.status)
+
 
 _PREFIX = re.compile(r"/v(\d+)\.(\d+)(/.*)?")
 
@@ -33,9 +43,9 @@ def split_version(path: str) -> tuple[tuple[int, int], str]:
             f"client version {text(version)} is too new. Maximum supported API version is {text(API_VERSION)}"
         )
     if version < MINIMUM_VERSION:
-        raise BadParameter(
+        raise TooOld(
             f"client version {text(version)} is too old. Minimum supported API version is "
-            f"{text(MINIMUM_VERSION)}, please upgrade your client to a newer version"
+            f"{text(MINIMUM_VERSION)}, please upgrade your client to a newer version\n"
         )
     return version, found[3] or "/"
 
