@@ -8,6 +8,7 @@ import itertools
 import logging
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,7 @@ class Runtime:
         self._starting: dict[str, asyncio.Future[None]] = {}
         self._asked: dict[str, list[asyncio.Future[list[int]]]] = {}
         self._keys = itertools.count(1)
+        self._closing = False
         self._spawner = Spawner(self._hear, self._parent_died)
 
     @classmethod
@@ -96,17 +98,21 @@ class Runtime:
             raise RuntimeFailure("this runtime was opened without a network")
         return self._network
 
+    @property
+    def parent_pid(self) -> int:
+        """The pid of the process that all containers descend from."""
+        return self._spawner.pid
+
     async def close(self) -> None:
-        """Ends every container (SIGTERM, then SIGKILL 0.25 s later) and leaves no process, mount or socket."""
+        """Ends every container (SIGTERM, SIGKILL 0.25 s later) and leaves no process, mount or socket."""
+        if self._closing:
+            return
+        self._closing = True
         await self._spawner.close()
-        now = self._clock.now()
-        for key in list(self._processes):
-            self._finish(key, ExitStatus(137, 9, False, now))
         if self._network is not None:
             await self._network.close()
         if hasattr(self, "images"):
             self.images.close()
-        _kill_left_over(self._mark)
         self._cgroups.close()
 
     async def run(self, spec: ContainerSpec) -> Process:
@@ -114,7 +120,7 @@ class Runtime:
         if spec.id in self._containers:
             raise RuntimeFailure(f"container {spec.id} is running already")
         plan = self._plan(spec, spec.process, joins=None)
-        container = _Container(spec, self._new_process(plan))
+        container = _Container(spec, Process(plan["key"], self._signal))
         self._containers[spec.id] = container
         try:
             container.cgroups = self._cgroups.create(spec.id, spec.limits)
@@ -133,16 +139,27 @@ class Runtime:
         return await self.run(spec)
 
     async def exec(self, container_id: str, process: ProcessSpec) -> Process:
-        """Starts another process in a running container, with its own environment. Raises StartError, NotRunning."""
+        """Starts another process in a running container. Raises StartError, NotRunning.
+
+        It has the container's environment below its own, and the container's user and folder where it names
+        none.
+        """
         container = self._containers.get(container_id)
         if container is None or container.process.pid == 0:
             raise NotRunning(f"container {container_id} is not running")
+        first = container.spec.process
+        process = replace(
+            process,
+            env={**first.env, **process.env},
+            user=process.user or first.user,
+            cwd=process.cwd or first.cwd,
+        )
         plan = self._plan(container.spec, process, joins=container.process.key)
         plan["cgroups"] = container.cgroups
-        return await self._start(plan, process, self._new_process(plan))
+        return await self._start(plan, process, Process(plan["key"], self._signal))
 
     async def remove(self, container_id: str) -> None:
-        """Kills the container if it runs, and forgets its files here; its root file system is Snapshots' own."""
+        """Kills the container if it runs; its root file system is for Snapshots to remove."""
         container = self._containers.get(container_id)
         if container is not None:
             container.process.signal(9)
@@ -225,9 +242,6 @@ class Runtime:
             return Path("/etc/resolv.conf").read_text() if os.path.exists("/etc/resolv.conf") else ""
         return self._network.sandbox(sandbox).resolv_conf
 
-    def _new_process(self, plan: Plan) -> Process:
-        return Process(plan["key"], self._signal)
-
     def _signal(self, key: str, signum: int) -> None:
         self._spawner.order({"do": "signal", "key": key, "signum": signum})
 
@@ -298,6 +312,8 @@ class Runtime:
 
     def _parent_died(self) -> None:
         """PR_SET_PDEATHSIG has killed its children; what a tracer leaves is found by its mark."""
+        if not self._closing:
+            logger.error("runtime: the parent of all containers has died, and they with it")
         _kill_left_over(self._mark)
         for key in list(self._processes):
             self._finish(key, ExitStatus(137, 9, False, self._clock.now()))
