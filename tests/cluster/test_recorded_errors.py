@@ -47,11 +47,15 @@ def normalised(value: Any) -> Any:
 
 
 def ask(connection: http.client.HTTPSConnection, exchange: dict[str, Any]) -> tuple[int, Any, str]:
-    body = exchange.get("body")
+    body, path = exchange.get("body"), exchange["path"]
+    # What the recorder normalised in requests, turned back.
+    path = path.replace("resourceVersion=rv?", "resourceVersion=99999999")
+    if body == "{... data.a = 1048577 characters ...}":
+        body = {"metadata": {"name": "x"}, "data": {"a": "a" * (2**20 + 1)}}
     if isinstance(body, (dict, list)):
-        body = json.dumps(body)
+        body = json.dumps(body).replace('"resourceVersion": "rv1"', '"resourceVersion": "1"')
     headers = dict(exchange.get("headers") or {})
-    connection.request(exchange["method"], exchange["path"], body=body, headers=headers)
+    connection.request(exchange["method"], path, body=body, headers=headers)
     answer = connection.getresponse()
     content = answer.read().decode()
     warning = answer.headers.get("Warning") or ""
@@ -68,20 +72,17 @@ def test_refusal_is_upstreams_word_for_word(
     name = request.node.callspec.id
     status, answer, warning = ask(connection, exchange)
     expected = exchange["response"]
-    same = status == exchange["status"]
-    if isinstance(expected, dict) and isinstance(answer, dict) and status >= 400:
-        same = same and normalised(answer) == normalised(expected)
-    elif isinstance(expected, str) and status >= 400:
-        same = same and answer == expected
-    same = same and warning == (exchange.get("header_warning") or "")
+    recorded = exchange["status"], _refusal(exchange["status"], expected), exchange.get("header_warning") or ""
+    ours = status, _refusal(status, answer), warning
     if name in DIFFERENT:
-        assert not same, f"{name} is as recorded by now: take it off errors-different.json"
-        return
-    assert (status, normalised(answer) if status >= 400 else None, warning) == (
-        exchange["status"],
-        normalised(expected) if status >= 400 else None,
-        exchange.get("header_warning") or "",
-    )
+        assert ours != recorded, f"{name} is as recorded by now: take it off errors-different.json"
+    else:
+        assert ours == recorded
+
+
+def _refusal(status: int, answer: Any) -> Any:
+    """What is compared: accepted objects are test_recorded_defaults' matter."""
+    return normalised(answer) if status >= 400 else None
 
 
 def test_nearly_all_recordings_are_held() -> None:

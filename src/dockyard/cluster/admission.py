@@ -30,6 +30,7 @@ def on_create(api: Api, kind: Kind, obj: Manifest, namespace: str) -> None:
     elif kind.kind == "Pod":
         _add_service_account(api, obj, namespace)
         _set_priority(api, obj)
+        _refuse_runtime_class(obj)
         _tolerate(obj)
     elif kind.kind == "Node":
         taints = obj.setdefault("spec", {}).setdefault("taints", [])
@@ -195,6 +196,15 @@ def _set_priority(api: Api, pod: Manifest) -> None:
     spec.setdefault("preemptionPolicy", (row or {}).get("preemptionPolicy", "PreemptLowerPriority"))
 
 
+def _refuse_runtime_class(pod: Manifest) -> None:
+    from dockyard.cluster.kinds import KINDS
+
+    name = pod["spec"].get("runtimeClassName")
+    if name:  # there are none, as on a new cluster
+        why = f'pod rejected: RuntimeClass "{name}" not found'
+        raise Forbidden.of(KINDS["Pod"], pod["metadata"].get("name", ""), why)
+
+
 def _tolerate(pod: Manifest) -> None:
     tolerations = pod["spec"].setdefault("tolerations", [])
     for key in _TOLERATED:
@@ -219,3 +229,5 @@ def _select_own_pods(job: Manifest) -> None:
         labels.setdefault(f"{prefix}job-name", name)
     selector = spec.setdefault("selector", {}).setdefault("matchLabels", {})
     selector.setdefault("batch.kubernetes.io/controller-uid", uid)
+    if not job["metadata"].get("labels"):
+        job["metadata"]["labels"] = dict(labels)

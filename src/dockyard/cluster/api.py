@@ -101,7 +101,7 @@ class Api:
             row.default(obj)
         admission.on_create(self, row, obj, home)
         metadata.begin(row, obj, self.now())
-        if row.has_status or row.initial_status is not None:
+        if row.has_status and not row.created_with_status:
             obj.pop("status", None)
             if row.initial_status is not None:
                 obj["status"] = _copy(row.initial_status)

@@ -59,6 +59,10 @@ def canonical(text: str | int | float) -> str:
     return f"{whole}{name}"
 
 
+def _ten(power: int) -> Fraction:
+    return Fraction(10**power) if power >= 0 else Fraction(1, 10**-power)
+
+
 def cores(text: str | int | float) -> float:
     """CPU as a number of cores."""
     return float(parse(text))

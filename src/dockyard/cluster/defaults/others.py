@@ -8,6 +8,18 @@ from typing import Any
 Manifest = dict[str, Any]
 
 _RBAC = "rbac.authorization.k8s.io"
+_NODE_INFO = (
+    "machineID",
+    "systemUUID",
+    "bootID",
+    "kernelVersion",
+    "osImage",
+    "containerRuntimeVersion",
+    "kubeletVersion",
+    "kubeProxyVersion",
+    "operatingSystem",
+    "architecture",
+)
 
 
 def default_secret(obj: Manifest) -> None:
@@ -33,6 +45,11 @@ def default_event(obj: Manifest) -> None:
 
 def default_node(obj: Manifest) -> None:
     obj.setdefault("spec", {})
+    status = obj.setdefault("status", {})
+    status.setdefault("daemonEndpoints", {"kubeletEndpoint": {"Port": 0}})
+    info = status.setdefault("nodeInfo", {})
+    for name in _NODE_INFO:
+        info.setdefault(name, "")
 
 
 def default_claim(obj: Manifest) -> None:

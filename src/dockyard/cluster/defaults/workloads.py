@@ -90,8 +90,9 @@ def default_job(obj: Manifest) -> None:
     if not explicit:
         # Always is the Pods' default, and wrong for a Job: the validation says so.
         spec["template"]["spec"]["restartPolicy"] = "Always"
-    if not spec["manualSelector"]:
-        del spec["manualSelector"]
+    for rule in (spec.get("podFailurePolicy") or {}).get("rules") or ():
+        for condition in rule.get("onPodConditions") or ():
+            condition.setdefault("status", "True")
 
 
 def default_cronjob(obj: Manifest) -> None:

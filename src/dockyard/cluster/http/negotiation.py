@@ -36,4 +36,4 @@ def choose(accept: str) -> Form:
             if "as" not in wanted:
                 return Form.OBJECT
     available = ", ".join((*_OFFERED, *_STREAMS))
-    raise NotAcceptable(f"406: Not Acceptable\n\nAvailable representations: {available}")
+    raise NotAcceptable(f"406: Not Acceptable\n\nAvailable representations: {available}", {})

@@ -86,10 +86,10 @@ def list_many(api: Api, target: Target, request: Request, options: ListOptions) 
         (f"{record.namespace}/{record.name}", record) for record in records if wanted.includes(record)
     )
     if start:
-        keyed = [item for item in keyed if item[0] >= start]
+        keyed = [item for item in keyed if _relative(item[0], target.namespace) >= start]
     metadata: Manifest = {"resourceVersion": str(revision)}
     if options.limit and len(keyed) > options.limit:
-        metadata["continue"] = _make_token(revision, keyed[options.limit - 1][0])
+        metadata["continue"] = _make_token(revision, _relative(keyed[options.limit - 1][0], target.namespace))
         if not (wanted.labels or wanted.fields):
             metadata["remainingItemCount"] = len(keyed) - options.limit
         keyed = keyed[: options.limit]
@@ -137,10 +137,14 @@ def _snapshot(api: Api, kind: Kind, revision: int, start: str | None) -> list[Re
     raise refusal
 
 
+def _relative(key: str, namespace: str | None) -> str:
+    """A key below what is listed, as etcd has it: `name` in a namespace, `/namespace/name` over all."""
+    place, _, name = key.partition("/")
+    return name if namespace is not None or not place else f"/{key}"
+
+
 def _make_token(revision: int, last: str) -> str:
-    # Cluster-scoped keys have no namespace part, here as in upstream's tokens.
-    key = (last if last.startswith("/") else "/" + last) + "\0"
-    token = json.dumps({"v": "meta.k8s.io/v1", "rv": revision, "start": key}, separators=(",", ":"))
+    token = json.dumps({"v": "meta.k8s.io/v1", "rv": revision, "start": last + "\0"}, separators=(",", ":"))
     return base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")
 
 
@@ -164,5 +168,4 @@ def _read_token(text: str) -> tuple[int, str]:
         raise BadRequest(f"{head}: incorrect encoded start resourceVersion") from None
     if version != "meta.k8s.io/v1" or not isinstance(revision, int) or not isinstance(start, str):
         raise BadRequest(f"{head}: server does not recognize this encoded version")
-    key = start.removeprefix("/")
-    return revision, key if "/" in key else "/" + key
+    return revision, start

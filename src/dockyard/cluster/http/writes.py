@@ -92,8 +92,7 @@ async def patch(api: Api, target: Target, request: Request) -> Response:
     if media == APPLY:
         _refuse_apply(request, target.kind)
     if patch_type is None:
-        supported = ", ".join([*patches.TYPES])
-        raise UnsupportedMediaType("415: Unsupported Media Type", {"causes": [{"message": supported}]})
+        raise UnsupportedMediaType("415: Unsupported Media Type", {})
     options = write_options(request.query, "PatchOptions")
     content = read_json(body)
     kind = target.kind
@@ -101,7 +100,7 @@ async def patch(api: Api, target: Target, request: Request) -> Response:
 
     def check(new: Manifest, old: Manifest) -> None:
         decoder = Decoder()
-        shown = _go_map(content) if patch_type == "strategic" else json.dumps(new, separators=(",", ":"))
+        shown = _go_map(content) if patch_type == "strategic" else json.dumps(dict(sorted(new.items())), separators=(",", ":"))
         try:
             read = decoder.decode(kind, new)
         except WrongTypeError as error:

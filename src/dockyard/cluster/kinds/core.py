@@ -87,6 +87,7 @@ ROWS = (
         short_names=("no",),
         subresources=("proxy", "status"),
         selectable=("spec.unschedulable",),
+        created_with_status=True,
     ),
     Kind(
         "",

@@ -30,6 +30,7 @@ class Kind:
     verbs: tuple[str, ...] = VERBS
     generation: bool = False  # metadata.generation counts changes of anything but metadata and status
     initial_status: Manifest | None = None
+    created_with_status: bool = False  # a kubelet creates its Node with what it found
     label_name: bool = False  # names are DNS labels, not subdomains
     path_name: bool = False  # names may be anything that fits in a path segment (RBAC)
     default: Callable[[Manifest], None] | None = None

@@ -138,4 +138,4 @@ def validate_limit_range(obj: Manifest, old: Manifest | None, errors: FieldError
                 errors.invalid(f"{here}.defaultRequest[{name}]", asked, text)
             if default is not None and quantity.parse(default) > bound:
                 text = f"default value {default} is greater than max value {most[name]}"
-                errors.invalid(f"{here}.default[{name}]", default, text)
+                errors.invalid(f"{here}.default[{name}]", most[name], text)  # upstream shows the bound

@@ -43,7 +43,8 @@ def validate_autoscaler(obj: Manifest, old: Manifest | None, errors: FieldErrors
 def _metric(metric: Manifest, path: str, errors: FieldErrors) -> None:
     kind = metric.get("type", "")
     if kind not in _METRICS:
-        errors.not_supported(f"{path}.type", kind, _METRICS)
+        for _ in range(2):  # upstream finds it twice, and shows it once
+            errors.not_supported(f"{path}.type", kind, _METRICS)
         return
     resource = metric.get("resource")
     if kind != "Resource" or resource is None:
@@ -137,5 +138,5 @@ def validate_binding(obj: Manifest, old: Manifest | None, errors: FieldErrors) -
         kinds = ("ServiceAccount", "User", "Group")
         if subject.get("kind") not in kinds:
             errors.not_supported(f"{here}.kind", subject.get("kind", ""), kinds, keep_order=True)
-        elif subject["kind"] == "ServiceAccount" and not subject.get("namespace"):
+        elif subject["kind"] == "ServiceAccount" and obj["kind"] != "RoleBinding" and not subject.get("namespace"):
             errors.required(f"{here}.namespace")
