@@ -10,7 +10,7 @@ import tarfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import IO, Protocol
 
 # What a file's time becomes where times carry no meaning. Not 0: zip archives can't hold times before 1980,
 # so pip could not make a wheel from such files.
@@ -185,12 +185,14 @@ def digest(entries: Sequence[Entry], tree: Path) -> str:
     return sink.digest()
 
 
-def extract(archive: BinaryIO, tree: Path, *, limit: int | None = None) -> tuple[list[Entry], list[str]]:
+def extract(
+    archive: IO[bytes], tree: Path, *, limit: int | None = None, whiteouts: bool = True
+) -> tuple[list[Entry], list[str]]:
     """Unpack into the empty directory `tree`; returns the entries and the directories marked opaque.
 
     Nothing is ever written outside `tree`: a name with `..`, or one that passes through a symbolic link of
-    the same layer, is an error, as are more than `limit` bytes. Whiteouts become character devices 0/0.
-    Raises LayerError.
+    the same layer, is an error, as are more than `limit` bytes. Whiteouts become character devices 0/0;
+    without `whiteouts` a name that looks like one is a file as any other. Raises LayerError.
     """
     entries: dict[str, Entry] = {}
     opaque: list[str] = []
@@ -204,13 +206,13 @@ def extract(archive: BinaryIO, tree: Path, *, limit: int | None = None) -> tuple
                     continue
                 parent, _, name = path.rpartition("/")
                 _make_parents(tree, parent, entries)
-                if name == ".wh..wh..opq":
+                if whiteouts and name == ".wh..wh..opq":
                     opaque.append(parent)
                     continue
                 written += member.size if member.isreg() else 0
                 if limit is not None and written > limit:
                     raise LayerError(f"the layer holds more than {limit} bytes")
-                if name.startswith(".wh."):
+                if whiteouts and name.startswith(".wh."):
                     entry = Entry(f"{parent}/{name[4:]}" if parent else name[4:], "w", 0)
                 else:
                     entry = _from_member(path, member)

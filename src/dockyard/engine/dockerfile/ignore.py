@@ -27,7 +27,7 @@ class IgnoreFile:
         self._patterns = [_compile(line) for line in _lines(text)]
 
     def excludes(self, path: str) -> bool:
-        """Whether `path` (relative, with forward slashes) is left out, itself or with a directory above it."""
+        """Whether `path` (relative, with forward slashes) is left out, itself or a directory above it."""
         parts = path.split("/")
         candidates = ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]
         excluded = False

@@ -172,7 +172,7 @@ def _read_shell(line: Line, base: Instruction, escape: str) -> Instruction:
 
 def _read_healthcheck(line: Line, base: Instruction, escape: str) -> Instruction:
     _at_least_one("HEALTHCHECK", line.rest)
-    kind, rest = (line.rest.split(None, 1) + [""])[:2]
+    kind, rest = [*line.rest.split(None, 1), ""][:2]
     if kind.upper() == "NONE":
         if rest:
             raise _Mistake("HEALTHCHECK NONE takes no arguments")

@@ -128,7 +128,7 @@ def _partition_blank(text: str) -> tuple[str, str, str]:
 
 def _read_heredoc(match: re.Match[str], rows: Iterator[tuple[int, str]]) -> Heredoc:
     dash, quote, name = match[1], match[2], match[3]
-    lines = []
+    lines: list[str] = []
     for _, row in rows:
         line = row.lstrip("\t") if dash else row
         if line.rstrip("\r") == name:

@@ -1,4 +1,4 @@
-"""Variables in Dockerfile arguments: `$A`, `${A:-default}`, quotes and escapes, as upstream's shell lexer does.
+"""Variables in Dockerfile arguments: `$A`, `${A:-default}`, quotes and escapes, as upstream reads them.
 
 Reference: https://docs.docker.com/reference/dockerfile/#environment-replacement
 """

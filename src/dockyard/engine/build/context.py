@@ -1,0 +1,88 @@
+"""The files that a client sent to build from."""
+
+import os
+import posixpath
+import re
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import IO
+
+from dockyard.engine.dockerfile.ignore import IgnoreFile, PatternError
+from dockyard.engine.errors import BadParameter, Failed
+from dockyard.runtime.layer_tar import LayerError, extract
+from dockyard.runtime.union import Union
+
+_PLAIN_DOCKERFILE = re.compile(rb"\s*(#|[A-Za-z]+\s)")
+
+
+async def receive(body: AsyncIterator[bytes], directory: Path) -> IO[bytes]:
+    """Keep a request's body in a file without a name."""
+    spool = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115  - the caller closes it
+    async for chunk in body:
+        spool.write(chunk)
+    spool.seek(0)
+    return spool
+
+
+class Context:
+    """A directory with the files, below `parent`. Links in it mean files in it, none of this machine."""
+
+    def __init__(self, archive: IO[bytes], dockerfile: str, parent: Path) -> None:
+        """Unpack and find the Dockerfile. Raises BadParameter, Failed."""
+        self.root = Path(tempfile.mkdtemp(prefix="context-", dir=parent))
+        try:
+            self.dockerfile = dockerfile
+            self._unpack(archive)
+            self.tree = Union([self.root])
+            self.text = self._read_dockerfile()
+            self._apply_ignore_file()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def _unpack(self, archive: IO[bytes]) -> None:
+        start = archive.read(512)
+        archive.seek(0)
+        if start and b"\0" not in start and _PLAIN_DOCKERFILE.match(start):
+            # `docker build - < Dockerfile`: the file alone, not in an archive.
+            (self.root / "Dockerfile").write_bytes(archive.read())
+            self.dockerfile = "Dockerfile"
+            return
+        try:
+            if start:
+                extract(archive, self.root, whiteouts=False)
+        except LayerError as error:
+            raise BadParameter(f"error reading the build context: {error}") from error
+
+    def _read_dockerfile(self) -> str:
+        name = posixpath.normpath(self.dockerfile).lstrip("/")
+        if name == ".." or name.startswith("../"):
+            raise BadParameter(
+                f"unable to prepare context: path {self.dockerfile!r} is outside the build context"
+            )
+        found = self.tree.lookup("/" + name)
+        if found is None or found.is_dir:
+            raise Failed(f"Cannot locate specified Dockerfile: {self.dockerfile}")
+        data = found.host.read_bytes()
+        if not data:
+            raise BadParameter(f"the Dockerfile ({self.dockerfile}) cannot be empty")
+        self.dockerfile = name
+        return data.decode("utf-8", "replace")
+
+    def _apply_ignore_file(self) -> None:
+        """Clients leave out what .dockerignore names, except for the two files that the daemon reads."""
+        text = self.tree.read_text("/.dockerignore")
+        if text is None:
+            return
+        try:
+            ignored = IgnoreFile(text)
+        except PatternError:
+            return  # the client's business; docker-py sends everything then, the command line refuses
+        for name in (".dockerignore", self.dockerfile):
+            if ignored.excludes(name) and os.path.lexists(self.root / name):
+                os.unlink(self.root / name)

@@ -1,0 +1,28 @@
+"""A build that failed on the way: the last line of its stream."""
+
+from typing import Any
+
+Message = dict[str, Any]
+
+
+class BuildFailed(Exception):  # the stream's last word; the HTTP status is long sent
+    """`message` is upstream's; `code` the exit status of a RUN."""
+
+    def __init__(self, message: str, code: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+
+    def render(self) -> Message:
+        detail: Message = {"message": self.message}
+        if self.code is not None:
+            detail = {"code": self.code, "message": self.message}
+        return {"errorDetail": detail, "error": self.message}
+
+
+def unreachable(reference: str) -> str:
+    """What a pull of an image answers that nobody here has.
+
+    Differs: dockyard asks no registry yet, so the text is always the one for a host name that is not known.
+    """
+    return 'Get "https://registry-1.docker.io/v2/": dial tcp: lookup registry-1.docker.io: no such host'

@@ -1,0 +1,119 @@
+"""Runs the command of a RUN in a container of its own and keeps what it wrote as a layer."""
+
+import asyncio
+import codecs
+import secrets
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dockyard.engine.build.errors import BuildFailed
+from dockyard.engine.build.stage import StageState
+from dockyard.engine.rootfs import make_directory
+from dockyard.runtime.errors import RuntimeFailure, StartError
+from dockyard.runtime.layers import Layer
+from dockyard.runtime.process import Process
+from dockyard.runtime.runtime import Runtime
+from dockyard.runtime.spec import ContainerSpec, Mount, ProcessSpec
+
+WHEELHOUSE = "/usr/share/dockyard/wheelhouse"
+_NOT_STARTED = (
+    "failed to create task for container: failed to create shim task: OCI runtime create failed: "
+    "runc create failed: unable to start container process: error during container init: "
+)
+
+
+@dataclass(frozen=True)
+class Command:
+    """`argv` and its environment; `script` is a heredoc with its own interpreter, seen at `script_path`."""
+
+    argv: tuple[str, ...]
+    environment: dict[str, str]
+    script: str = ""
+    script_path: str = ""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What every RUN of one build has around it."""
+
+    groups: Sequence[str]  # network groups
+    hosts: tuple[tuple[str, str], ...]
+    wheelhouse: Path | None
+
+
+class Step:
+    """One RUN. `id` is the container's, which the stream names before it starts."""
+
+    def __init__(self, runtime: Runtime, surroundings: Surroundings) -> None:
+        self.id = secrets.token_hex(32)
+        self._runtime = runtime
+        self._around = surroundings
+
+    async def run(self, state: StageState, command: Command, output: Callable[[str], None]) -> Layer:
+        """Raises BuildFailed, with the command's exit code if it had one."""
+        runtime = self._runtime
+        rootfs = await asyncio.to_thread(runtime.snapshots.prepare, self.id, state.image)
+        runtime.network.attach(self.id, groups=self._around.groups)
+        try:
+            make_directory(rootfs, state.directory, overlay=runtime.driver.traits.overlay)
+            with tempfile.TemporaryDirectory() as scratch:
+                spec = ContainerSpec(
+                    id=self.id,
+                    rootfs=rootfs,
+                    process=ProcessSpec(
+                        argv=command.argv,
+                        env=command.environment,
+                        cwd=state.directory,
+                        user=str(state.config.get("User") or ""),
+                    ),
+                    sandbox=self.id,
+                    hostname=self.id[:12],
+                    mounts=tuple(self._mounts(command, Path(scratch))),
+                    hosts=self._around.hosts,
+                )
+                await self._wait(await runtime.run(spec), command, output)
+            volumes = [path.strip("/") for path in state.config.get("Volumes") or {}]
+            discard = [*volumes, command.script_path.lstrip("/")] if command.script else volumes
+            return await asyncio.to_thread(runtime.snapshots.diff, self.id, discard=discard)
+        except StartError as error:
+            message = error.message
+            prefix = "" if message.startswith("unable to find") else _NOT_STARTED
+            raise BuildFailed(prefix + message) from error
+        except RuntimeFailure as error:
+            raise BuildFailed(str(error)) from error
+        finally:
+            await runtime.remove(self.id)
+            runtime.network.detach(self.id)
+            await asyncio.to_thread(runtime.snapshots.remove, self.id)
+
+    def _mounts(self, command: Command, scratch: Path) -> list[Mount]:
+        mounts = []
+        if self._around.wheelhouse is not None:
+            mounts.append(Mount(WHEELHOUSE, self._around.wheelhouse, read_only=True))
+        if command.script:
+            script = scratch / "script"
+            script.write_text(command.script)
+            script.chmod(0o755)
+            scratch.chmod(0o755)
+            mounts.append(Mount(command.script_path, script, read_only=True))
+        return mounts
+
+    async def _wait(self, process: Process, command: Command, output: Callable[[str], None]) -> None:
+        decoders = {stream: codecs.getincrementaldecoder("utf-8")("replace") for stream in (1, 2)}
+
+        def hear(stream: int, data: bytes) -> None:
+            text = decoders[stream].decode(data, final=not data)
+            if text:
+                # The classic builder shows what was written to stderr in red.
+                output(f"\x1b[91m{text}\x1b[0m" if stream == 2 else text)
+
+        unsubscribe = process.subscribe(hear)
+        try:
+            status = await process.wait()
+        finally:
+            unsubscribe()
+        if status.code:
+            words = " ".join(command.argv)
+            raise BuildFailed(f"The command '{words}' returned a non-zero code: {status.code}", status.code)
