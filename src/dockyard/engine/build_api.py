@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dockyard.engine.build import Builder
 from dockyard.engine.build.endpoint import build_endpoint
 from dockyard.engine.filters import parse_filters
 from dockyard.engine.routes import Routes
+from dockyard.home import Home
 from dockyard.wire.http import Request, Response, json_response
 
 if TYPE_CHECKING:
@@ -21,13 +20,13 @@ _PRUNE_FILTERS = ("description", "id", "inuse", "parent", "private", "shared", "
 
 def routes(engine: Engine) -> Routes:
     def groups(mode: str) -> Sequence[str]:
-        network = engine.networks.find(mode)
+        network = engine.networks.find("bridge" if mode == "default" else mode)
         return [network["Id"]] if network is not None and network["Driver"] == "bridge" else []
 
     def tagged(reference: str, image_id: str) -> None:
         engine.events.publish("image", "tag", image_id, {"name": reference})
 
-    wheelhouse = Path(os.environ.get("DOCKYARD_WHEELHOUSE") or engine.home / "wheelhouse")
+    wheelhouse = Home(engine.home).wheelhouse
     builder = Builder(engine.runtime, groups=groups, tagged=tagged, wheelhouse=wheelhouse)
     yield "POST", "/build", build_endpoint(builder)
     yield "POST", "/build/prune", _prune
