@@ -30,8 +30,9 @@ class Claims:
             raise Mistake(f"the check judges {id!r}, which is none of its claims: {', '.join(self._claims)}")
         if (before := self._decided.get(id)) is not None and before.holds is False:
             return False
-        step = "" if holds else hint
-        self._decided[id] = Finding(id, self._claims[id], holds, observed, expected, step)
+        # Checks write `observed` for the claim's failing; beside one that holds it would mislead.
+        said = ("", expected, "") if holds else (observed, expected, hint)
+        self._decided[id] = Finding(id, self._claims[id], holds, *said)
         return holds
 
     def findings(self, because: str = "") -> tuple[Finding, ...]:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -20,6 +20,7 @@ from dockyard.exercises.traffic import Request, Traffic, parse
 IMAGE = "python:3.12-slim"
 OURS = {"app.kubernetes.io/managed-by": "dockyard-course"}
 START_SECONDS = 30.0
+END = b'{"sent"'  # how the generator's last line begins
 SCRIPT = Path(loadgen.__file__)
 
 
@@ -50,16 +51,38 @@ class PodGenerator:
         self.live = live
         self.name = f"load-{secrets.token_hex(3)}"
         self._stream: Stream | None = None
+        self._removed = threading.Event()
 
     def start(self, arguments: list[str]) -> Iterable[bytes]:
         try:
             self.live.call("POST", self.live.path("configmaps"), self._configmap())
             self.live.call("POST", self.live.path("pods"), self._pod(arguments))
             self._wait_until_started()
-            self._stream = self.live.stream(self.live.path("pods", self.name) + "/log", {"follow": "true"})
+            self._stream = self._follow()
         except ApiFailed as error:
             raise LoadFailed(f"the load's Pod cannot be started: {error}") from error
-        return self._stream
+        return self._lines(self._stream)
+
+    def _follow(self) -> Stream:
+        return self.live.stream(self.live.path("pods", self.name) + "/log", {"follow": "true"})
+
+    def _lines(self, stream: Stream) -> Iterator[bytes]:
+        """The log to its end, also over a server that hangs up early; lines may then come twice."""
+        while True:
+            last = b""
+            for line in stream:
+                last = line
+                yield line
+            if self._removed.is_set() or last.startswith(END):
+                return
+            try:
+                pod = self.live.get("pods", self.name)
+                if pod is None or pod["status"].get("phase") != "Running":
+                    return
+                self._removed.wait(0.2)
+                stream = self._stream = self._follow()
+            except ApiFailed:
+                return  # then the log has a hole, and says so
 
     def _wait_until_started(self) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -76,6 +99,7 @@ class PodGenerator:
         self._delete("pods", grace=6)
 
     def remove(self) -> None:
+        self._removed.set()
         if self._stream is not None:
             self._stream.close()
         self._delete("pods", grace=0)
@@ -185,6 +209,7 @@ class Load(Traffic):
         self._over = False
         self._sent: int | None = None
         self._noise: list[str] = []
+        self._numbers: set[int] = set()
         self._reader: threading.Thread | None = None
 
     def __enter__(self) -> Self:
@@ -249,11 +274,14 @@ class Load(Traffic):
     def _learn(self, line: str) -> None:
         request = parse(line)
         with self._news:
+            if request is not None and request.n in self._numbers:
+                return
             if request is not None:
+                self._numbers.add(request.n)
                 self.requests.append(request)
             elif line.startswith('{"started"'):
                 self._begun = True
-            elif line.startswith('{"sent"'):
+            elif line.encode().startswith(END):
                 self._sent = int(json.loads(line)["sent"])
             elif line:
                 self._noise.append(line)

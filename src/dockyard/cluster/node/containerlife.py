@@ -119,6 +119,8 @@ def _log(worker: PodWorker, container: Container, process: Process) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     log = container.log = LogFile(path)
     clock = worker.node.clock
+    # Nothing, but now the file knows that the container lives: followers wait for its first line.
+    log.append(1, b"", clock.now())
     process.subscribe(lambda stream, data: log.append(stream, data, clock.now()))
     prune(path.parent, _KEPT_LOGS)
 
