@@ -469,8 +469,10 @@ async def test_service_can_lead_out_to_the_machine(
 async def test_node_js_serves_and_fetches(network: Network, parent: SmallParent) -> None:
     node = node_binary()
     script = """
-        const server = require('http').createServer((request, answer) => answer.end('node saw ' +
-        request.url)) server.listen(8000, () => console.log('ready'))
+        const server = require('http').createServer((question, answer) => {
+            answer.end('node saw ' + question.url)
+        })
+        server.listen(8000, () => console.log('ready'))
     """
     server = parent.run("database", node, "-e", script)
     assert await server.line() == "ready"

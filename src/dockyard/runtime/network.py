@@ -12,8 +12,8 @@ from typing import Any
 
 from dockyard.runtime.addresses import Block, claim_block, localhost_of
 from dockyard.runtime.dns import Names, NameServer
+from dockyard.runtime.packet_loss import drop_everything
 from dockyard.runtime.publish import AddressInUse, Publisher
-from dockyard.runtime.socket_filter import drop_everything
 
 __all__ = ["AddressInUse", "Network", "Sandbox", "UnknownSandboxError"]
 

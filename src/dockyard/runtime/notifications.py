@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 _RECV, _SEND, _ID_VALID, _ADDFD = 0xC0502100, 0xC0182101, 0x40082102, 0x40182103
 _CONTINUE = 1
-_ADDFD_SEND = 1 << 1
 _NOTIFICATION = struct.Struct("=QIIiIQ6Q")  # struct seccomp_notif
 RECORD_SIZE = _NOTIFICATION.size
 
@@ -82,11 +81,14 @@ class Listener:
         Raises OSError (EMFILE) when the caller's table is full; the call then still waits.
         """
         flags = os.O_CLOEXEC if close_on_exec else 0
+        # SECCOMP_ADDFD_FLAG_SEND would answer in the same step, but if we are killed inside it the caller is
+        # answered without the socket: its socket() returns 0.
+        request = bytearray(struct.pack("=QIIII", call.id, 0, fd, 0, flags))
         try:
-            request = bytearray(struct.pack("=QIIII", call.id, _ADDFD_SEND, fd, 0, flags))
             number: int = fcntl.ioctl(self.fd, _ADDFD, request)  # a mutable buffer gives the number
-            return number
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.EINPROGRESS):
                 return None
             raise
+        self.answer(call, number)
+        return number

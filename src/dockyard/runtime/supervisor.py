@@ -114,14 +114,14 @@ class Worker:
             del self._listeners[fd]
             listener.close()
 
-    def _answer(self, listener: Listener, call: Call, name: str) -> None:
+    def _answer(self, listener: Listener, call: Call, name: str, replayed: bool = False) -> None:
         self._calls += 1
         sandbox = self._tables.sandboxes.get(name)
         try:
             if sandbox is None:
                 listener.fail(call, errno.ENETDOWN)
             else:
-                self._answers.answer(listener, call, sandbox)
+                self._answers.answer(listener, call, sandbox, replayed)
         except Exception:
             # Fail closed: whatever went wrong in here, the program isn't let through.
             logger.exception("sandbox %s: call %d of %d", name, call.number, call.pid)
@@ -163,7 +163,7 @@ class Worker:
             call = parse(self._record.raw)
             if call.id and listener.is_waiting(call):
                 logger.info("sandbox %s: answering a call that the last worker left", sandbox)
-                self._answer(listener, call, sandbox)
+                self._answer(listener, call, sandbox, replayed=True)
 
     def _read_parent(self) -> bool:
         while True:

@@ -6,43 +6,33 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
-from typing import NamedTuple
 
-from dockyard.runtime.socket_filter import drop_everything, drop_nothing
-from dockyard.runtime.supervisor_sockets import inode_at
+from dockyard.runtime.packet_loss import drop_everything, drop_nothing
+from dockyard.runtime.supervisor_sockets import inode_at, standing
 from dockyard.runtime.supervisor_tables import Tables
 
 logger = logging.getLogger(__name__)
 
 _PIDFD_GETFD = 438  # the same on every architecture
-_STANDING = {"01", "04", "05", "08"}  # ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT
 
 _NODE = socket.inet_aton("127.0.0.1")
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-class End(NamedTuple):
-    """One end of a TCP connection."""
-
-    local: bytes
-    remote: bytes
-    inode: int
-
-
 def enforce(tables: Tables, names: set[str], done: set[int]) -> None:
     """Sever or mend the standing connections of these sandboxes, as the tables say; idempotent.
 
-    `done` holds the ends that are severed already, and is kept up to date. Both ends get a filter that loses
-    every segment, so TCP sees what it sees when a cable is cut, and sends again when it is mended. Where the
-    kernel doesn't let us reach a program's sockets, the sandbox's process is stopped instead. Differs:
-    connections to addresses outside the machine stand on.
+    `done` holds the ends that are severed already, and is kept up to date. Both ends lose every segment, so
+    TCP sees what it sees when a cable is cut, and sends again when it is mended. Where the kernel doesn't let
+    us reach a program's sockets, the sandbox's process that holds one is stopped instead.
+    Differs: connections to addresses outside the machine stand on.
     """
     owns = {sandbox.own: sandbox for sandbox in tables.sandboxes.values()}
     sever: set[int] = set()
     mend: set[int] = set()
     own_ends: set[int] = set()
-    for end in _ends():
+    for end in standing():
         here, there = owns.get(end.local), owns.get(end.remote)
         if here is there or not names & {side.name for side in (here, there) if side is not None}:
             continue
@@ -67,24 +57,6 @@ def enforce(tables: Tables, names: set[str], done: set[int]) -> None:
         except OSError as error:
             logger.debug("process %d: its connection went away: %s", pid, error)
     done |= sever
-
-
-def _ends() -> Iterator[End]:
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        try:
-            with open(table, encoding="ascii") as file:
-                lines = file.readlines()[1:]
-        except FileNotFoundError:  # a kernel without IPv6
-            continue
-        for line in lines:
-            fields = line.split()
-            if fields[3] in _STANDING and fields[9] != "0":
-                yield End(_ipv4(fields[1]), _ipv4(fields[2]), int(fields[9]))
-
-
-def _ipv4(field: str) -> bytes:
-    # Words of 32 bits in the machine's byte order; of ::ffff:a.b.c.d the last one counts.
-    return bytes.fromhex(field.split(":")[0][-8:])[::-1]
 
 
 def _holders(inodes: set[int]) -> Iterator[tuple[int, int, int]]:

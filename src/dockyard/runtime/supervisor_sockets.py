@@ -2,17 +2,20 @@
 
 import ctypes
 import errno
-import fcntl
 import os
 import resource
 import select
+import signal
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 _IP_BIND_ADDRESS_NO_PORT = 24
 _MAPPED_PREFIX = b"\0" * 10 + b"\xff\xff"
+_INTERRUPT_SECONDS = 0.001
+_PATIENCE_MS = 5
+_STANDING = {"01", "04", "05", "08"}  # ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT
 _RESERVE = 512  # descriptors kept for listeners and what a single call needs
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -54,10 +57,19 @@ def parse_sockaddr(raw: bytes) -> tuple[int, bytes, int]:
     return family, b"", 0
 
 
+class End(NamedTuple):
+    """One end of a TCP connection that stands: IPv4 addresses, and the socket's inode."""
+
+    local: bytes
+    remote: bytes
+    inode: int
+
+
 class Sockets:
     """Duplicates by inode. One goes as soon as its socket is bound or connected, or its program loses it."""
 
     def __init__(self) -> None:
+        signal.signal(signal.SIGALRM, lambda *_: None)  # so that it interrupts connect()
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         wanted = hard if hard != resource.RLIM_INFINITY else 65536
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(wanted, 65536)), hard))
@@ -137,23 +149,59 @@ def connect(held: Held, source: bytes, targets: Sequence[tuple[bytes, int]]) -> 
             sock.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
     local = sockaddr(held.family, source, 0)
     _libc.bind(held.fd, local, len(local))  # fails on a second try: it is bound already
-    flags = fcntl.fcntl(held.fd, fcntl.F_GETFL)
-    # The flag is the program's too, but its only user now waits for us.
-    if not flags & os.O_NONBLOCK:
-        fcntl.fcntl(held.fd, fcntl.F_SETFL, flags | os.O_NONBLOCK)
+    connect_once = _connect if not os.get_blocking(held.fd) else _connect_briefly
     code = errno.ECONNREFUSED
     for address, port in targets:
         raw = sockaddr(held.family, address, port)
-        code = _connect(held.fd, raw)
+        code = connect_once(held.fd, raw)
         # On loopback the handshake is over before connect() returns, unless the listener's queue is full.
         # Asking connect() again, not SO_ERROR, gives the outcome and leaves the socket fit for another try.
-        if code == errno.EINPROGRESS and _is_decided(held.fd, 2 if len(targets) > 1 else 0):
-            code = _connect(held.fd, raw)
+        if code == errno.EINPROGRESS and _is_decided(held.fd, _PATIENCE_MS if len(targets) > 1 else 0):
+            code = connect_once(held.fd, raw)
         if code != errno.ECONNREFUSED:
             break
-    if not flags & os.O_NONBLOCK:
-        fcntl.fcntl(held.fd, fcntl.F_SETFL, flags)
     return 0 if code == errno.EISCONN else code
+
+
+def _connect(fd: int, raw: bytes) -> int:
+    return ctypes.get_errno() if _libc.connect(fd, raw, len(raw)) != 0 else 0
+
+
+def _connect_briefly(fd: int, raw: bytes) -> int:
+    """Connect a socket that blocks, but give up waiting; EINPROGRESS then.
+
+    A timer interrupts the call. Making the socket non-blocking for a moment would be simpler, but the flag is
+    the program's too, and would stay with it if we were killed in that moment.
+    """
+    # It repeats, since the first interrupt may come before the call.
+    signal.setitimer(signal.ITIMER_REAL, _INTERRUPT_SECONDS, _INTERRUPT_SECONDS)
+    code = _connect(fd, raw)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    return errno.EINPROGRESS if code == errno.EINTR else code
+
+
+def standing() -> Iterator[End]:
+    """Yield the ends of this machine's TCP connections."""
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            with open(table, encoding="ascii") as file:
+                lines = file.readlines()[1:]
+        except FileNotFoundError:  # a kernel without IPv6
+            continue
+        for line in lines:
+            fields = line.split()
+            if fields[3] in _STANDING and fields[9] != "0":
+                yield End(_ipv4(fields[1]), _ipv4(fields[2]), int(fields[9]))
+
+
+def _ipv4(field: str) -> bytes:
+    # Words of 32 bits in the machine's byte order; of ::ffff:a.b.c.d the last one counts.
+    return bytes.fromhex(field.split(":")[0][-8:])[::-1]
+
+
+def is_connected(inode: int) -> bool:
+    """Tell whether a TCP socket that we hold no duplicate of is connected."""
+    return any(end.inode == inode for end in standing())
 
 
 def listens(address: bytes, port: int) -> bool:
@@ -166,10 +214,6 @@ def listens(address: bytes, port: int) -> bool:
                 if error.errno == errno.EADDRINUSE:
                     return True
     return False
-
-
-def _connect(fd: int, raw: bytes) -> int:
-    return ctypes.get_errno() if _libc.connect(fd, raw, len(raw)) != 0 else 0
 
 
 def _is_decided(fd: int, wait_ms: int) -> bool:
