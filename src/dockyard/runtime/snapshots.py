@@ -62,7 +62,7 @@ class Snapshots:
     def diff(self, container_id: str, *, discard: Sequence[str] = ()) -> Layer:
         """What the container wrote, as a layer; the snapshot is used up. No process may run in it any more.
 
-        Nothing below the paths in `discard` (relative) is part of it.
+        Nothing below the directories in `discard` (relative) is part of it; they themselves are.
         """
         rootfs = self.get(container_id)
         if rootfs is None:
@@ -76,7 +76,9 @@ class Snapshots:
             tree.mkdir()
             before = json.loads((self._root / container_id / "before.json").read_text())
             _changes(rootfs.merged, before, tree)
-        _forget(tree, base, [*NOT_IN_IMAGES, *discard])
+        for path in discard:
+            _empty(tree / path)
+        _forget(tree, base, NOT_IN_IMAGES)
         return self._store.add_layer(tree)
 
     def remove(self, container_id: str) -> None:
@@ -251,6 +253,15 @@ def _take_marks(directory: str) -> bool:
 
 
 # --- both ---
+
+
+def _empty(directory: Path) -> None:
+    if directory.is_dir() and not directory.is_symlink():
+        for path in directory.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                remove_tree(path)
+            else:
+                path.unlink()
 
 
 def _forget(tree: Path, base: Union, paths: Sequence[str]) -> None:

@@ -74,10 +74,7 @@ class Copier:
         self._finish(target, host, self._mode or 0o644, self._owner or (0, 0), FIXED_MTIME)
 
     def make_directory(self, path: str) -> None:
-        """What WORKDIR does. Raises BuildFailed."""
-        found = self._view.lookup(path)
-        if found is not None and not found.is_dir:
-            raise BuildFailed(f"Cannot mkdir: {path} is not a directory")
+        """What WORKDIR does."""
         self._directory(path)
 
     def finish(self) -> None:

@@ -57,7 +57,9 @@ class Step:
         rootfs = await asyncio.to_thread(runtime.snapshots.prepare, self.id, state.image)
         runtime.network.attach(self.id, groups=self._around.groups)
         try:
-            make_directory(rootfs, state.directory, overlay=runtime.driver.traits.overlay)
+            volumes = [path.strip("/") for path in state.config.get("Volumes") or {}]
+            for path in (state.directory, *(f"/{volume}" for volume in volumes)):
+                make_directory(rootfs, path, overlay=runtime.driver.traits.overlay)
             with tempfile.TemporaryDirectory() as scratch:
                 spec = ContainerSpec(
                     id=self.id,
@@ -74,9 +76,7 @@ class Step:
                     hosts=self._around.hosts,
                 )
                 await self._wait(await runtime.run(spec), command, output)
-            volumes = [path.strip("/") for path in state.config.get("Volumes") or {}]
-            discard = [*volumes, command.script_path.lstrip("/")] if command.script else volumes
-            return await asyncio.to_thread(runtime.snapshots.diff, self.id, discard=discard)
+            return await asyncio.to_thread(runtime.snapshots.diff, self.id, discard=volumes)
         except StartError as error:
             message = error.message
             prefix = "" if message.startswith("unable to find") else _NOT_STARTED

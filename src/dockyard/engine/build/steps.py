@@ -261,11 +261,14 @@ class Steps:
         key = self._key(created_by)
         if self._cached(key):
             return
+        below = self._below(state)
+        found = Union(below).lookup(path)
+        if found is not None and not found.is_dir:
+            raise BuildFailed(f"Cannot mkdir: {path} is not a directory")
         self._say_container(secrets.token_hex(32))
 
         def make() -> Layer | None:
-            below = self._below(state)
-            if (found := Union(below).lookup(path)) is not None and found.is_dir:
+            if found is not None:
                 return None
             copier = Copier(self._new_tree(), below, owner=(0, 0), mode=None, keep_mtime=False)
             copier.make_directory(path)
@@ -312,7 +315,7 @@ class Steps:
         heredoc = instruction.heredocs[0]
         if len(instruction.heredocs) == 1 and re.fullmatch(r"<<-?\s*\S+", instruction.args[0].strip()):
             if heredoc.content.startswith("#!"):
-                path = f"/tmp/.{heredoc.name}"
+                path = f"/dev/{heredoc.name}"
                 return Command((path,), environment, heredoc.content, path)
             return Command((*shell, heredoc.content), environment)
         parts = [instruction.args[0]]
