@@ -18,8 +18,12 @@ nice timeout md5sum sha1sum sha256sum install expr yes getent nohup nproc sync t
 fold expand locale base64 more less clear top free uptime pgrep pkill nc ping wget
 """.split()  # noqa: SIM905  - as many quotes would hide the words
 
-# The loader finds these by name at run time, so no program names them as needed.
-_LOADED_LATER = ("libnss_files.so.2", "libnss_dns.so.2", "libgcc_s.so.1", "libresolv.so.2", "libstdc++.so.6")
+# Needed by no program here and loaded later: by glibc for its name services, by wheels as far as manylinux
+# (PEP 600) lets them expect it. Found by name at run time.
+_LOADED_LATER = (
+    *("libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2", "libgcc_s.so.1", "libstdc++.so.6"),
+    *("libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1", "libanl.so.1", "libz.so.1"),
+)
 
 _CERTIFICATES = "ca-certificates.crt"
 _FROM_ETC = (
