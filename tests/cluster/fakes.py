@@ -55,6 +55,8 @@ class FakeProcess:
     def resize(self, rows: int, cols: int) -> None: ...
 
     def signal(self, signum: int) -> None:
+        if not self.running:
+            return
         self.signals.append(signum)
         if self.on_signal is not None:
             self.on_signal(signum)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,13 @@ class FakeCluster:
             await self.settle()
         self.clock.advance(max(0.0, end - self.clock.monotonic()))
         await self.settle()
+
+    async def until(self, condition: Callable[[], object], seconds: float = 20.0) -> None:
+        """Settle until `condition` holds; for what waits for the real world, such as a refused connection."""
+        async with asyncio.timeout(seconds):
+            while not condition():
+                await self.settle()
+                await asyncio.sleep(0.01)
 
     def pods(self, namespace: str = "default") -> list[Manifest]:
         return self.api.list("Pod", namespace)

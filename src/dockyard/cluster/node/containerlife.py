@@ -141,7 +141,7 @@ async def _started(worker: PodWorker, container: Container, process: Process) ->
                 worker.report("Warning", "FailedPostStartHook", "PostStartHook failed", container)
                 message = f"FailedPostStartHook: container {container.name} will be restarted"
                 worker.report("Normal", "Killing", message, container)
-                worker.spawn(stop(worker, container, worker.pod["spec"]["terminationGracePeriodSeconds"]))
+                worker.stop(container, float(worker.pod["spec"]["terminationGracePeriodSeconds"]))
             return
     if container.process is not process:
         return  # it has ended meanwhile
@@ -244,7 +244,6 @@ async def stop(worker: PodWorker, container: Container, grace: float) -> None:
     process, prepared = container.process, worker.prepared.get(container.name)
     if process is None or prepared is None:
         return
-    container.stopping = True
     clock = worker.node.clock
     began = clock.monotonic()
     hook = (container.spec.get("lifecycle") or {}).get("preStop")
@@ -263,6 +262,7 @@ async def _pre_stop(
     run = asyncio.ensure_future(
         run_hook(worker.node.runtime, clock, prepared, hook, container.spec, worker.target())
     )
+
     def give_up() -> None:
         run.cancel()
 

@@ -53,6 +53,8 @@ class PodWorker:
         self.over = is_finished(pod)
         self.ended = asyncio.Event()
         self._gone = False
+        self._shut = False
+        self._cleaning = False
         self._setup: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._naps: set[asyncio.Future[None]] = set()
@@ -79,7 +81,7 @@ class PodWorker:
                 self.report("Normal", "Killing", message, container)
                 container.killed_by_probe = True  # like a failed probe: killed and restarted in one go
                 grace = float(pod["spec"].get("terminationGracePeriodSeconds", 30))
-                self.spawn(containerlife.stop(self, container, grace))
+                self.stop(container, grace)
 
     def removed(self) -> None:
         """The Pod is gone from the API, by force: end what still runs."""
@@ -88,7 +90,7 @@ class PodWorker:
 
     def shut_down(self) -> None:
         """Forget everything at once: the runtime ends the processes, and a later daemon starts them again."""
-        self._gone = True
+        self._gone = self._shut = True
         self.stopping = True
         for container in self.containers:
             self.stop_probes(container)
@@ -100,11 +102,12 @@ class PodWorker:
 
     def sync(self) -> None:
         """Report what is, then take the next steps towards what should be."""
-        if self.over or self._gone:
+        if self.over or self._shut:
             return
         if self.stopping:
-            self.publish()
             self._stop_next()
+            if not self._cleaning:
+                self.publish()
             return
         self.publish()
         if not self.address:
@@ -280,7 +283,7 @@ class PodWorker:
             probe = container.spec[f"{kind}Probe"]
             default = self.pod["spec"].get("terminationGracePeriodSeconds", 30)
             grace = probe.get("terminationGracePeriodSeconds", default)
-            self.spawn(containerlife.stop(self, container, float(grace)))
+            self.stop(container, float(grace))
 
     def stop_probes(self, container: Container, *kinds: str) -> None:
         """End the container's probes, all or those of these kinds."""
@@ -330,10 +333,16 @@ class PodWorker:
         for container in main or rest[-1:]:
             if container.is_running and not container.stopping:
                 self.report("Normal", "Killing", f"Stopping container {container.name}", container)
-                self.spawn(containerlife.stop(self, container, grace))
-        if not rest and not self.over:
-            self.over = True
+                self.stop(container, grace)
+        if not rest and not self._cleaning:
+            self._cleaning = True
             self.spawn(self._clean_up())
+
+    def stop(self, container: Container, grace: float) -> None:
+        """Begin to end a running container; once is enough."""
+        if not container.stopping:
+            container.stopping = True
+            self.spawn(containerlife.stop(self, container, grace))
 
     async def _clean_up(self) -> None:
         for container in self.containers:
@@ -344,8 +353,8 @@ class PodWorker:
                 await self.node.in_thread(self.node.runtime.snapshots.remove, prepared.spec.id)
         self.node.runtime.network.detach(self.uid)
         self.sandbox_ready = False
-        if not self._gone:
-            self.publish()
+        self.over = True
+        self.publish()
         if self._gone or is_terminating(self.pod):
             self._leave()
 
