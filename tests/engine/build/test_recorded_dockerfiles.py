@@ -1,0 +1,115 @@
+"""Builds 138 Dockerfiles, one a rule, and compares with what the real classic builder made of them."""
+
+import json
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from dockyard.runtime.union import Union
+from tests.engine.build.contexts import archive, without_ignored
+from tests.engine.build.served import Served
+
+RECORDED: dict[str, Any] = json.loads(
+    (Path(__file__).parents[2] / "data" / "docker" / "dockerfile.json").read_text()
+)
+
+# What differs, and why. Each of these still is built, and only what is named is left out of the comparison.
+DIFFERENT = {
+    "add-url-unreachable": ("error", "the recording's name server is in its message"),
+    "copy-chmod-flag": ("everything", "Differs: --chmod works, which the classic builder refuses"),
+    "copy-ownership-root": ("log", "the words of this machine's ls and sh are not BusyBox's"),
+    "from-scratch": ("everything", "the recording copies the program /bin/busybox"),
+    "run-heredoc": ("everything", "Differs: heredocs are run, which the classic builder doesn't do"),
+    "user-cannot-write-root": ("log", "the words of this machine's touch are not BusyBox's"),
+    "user-name": ("log", "nobody's group and home are Debian's, not BusyBox's"),
+    "workdir-user-ownership": ("log", "the words of this machine's touch are not BusyBox's"),
+}
+# What a plain user can't have in a container: files of, and processes as, more than one user.
+ONE_USER = re.compile(r"chown|USER|useradd|adduser")
+
+
+def left_out(name: str, what: str) -> bool:
+    part, _ = DIFFERENT.get(name, ("", ""))
+    return part in ("everything", what)
+
+
+def test_the_corpus_is_there() -> None:
+    assert len(RECORDED) == 138
+    assert set(DIFFERENT) <= set(RECORDED)
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_dockerfile_builds_as_the_real_one(name: str, served: Served, client: docker.DockerClient) -> None:
+    recorded = RECORDED[name]
+    if os.geteuid() != 0 and ONE_USER.search(recorded["dockerfile"]):
+        pytest.skip("needs more than one user in a container")
+    tag = f"recorded:{name}"
+    messages, refused = build(client, recorded, tag)
+    failure = next((message for message in messages if "error" in message), refused)
+    if not left_out(name, "error"):
+        assert normal(failure) == normal(recorded.get("error"))
+    if not left_out(name, "log"):
+        assert log(messages, tag) == [normal_line(line, "df:1") for line in recorded.get("build_log", [])]
+    if failure is None and "image_config" in recorded and not left_out(name, "image"):
+        compare_image(served, tag, recorded)
+
+
+def build(client: docker.DockerClient, recorded: Any, tag: str) -> tuple[list[Any], Any]:
+    files = {**recorded.get("context_files", {}), "Dockerfile": recorded["dockerfile"]}
+    options = recorded.get("build_options") or {}
+    response = client.api.post(
+        client.api._url("/build"),
+        data=archive(without_ignored(files)),
+        params={"t": tag, "nocache": "1", "buildargs": json.dumps(options.get("buildargs", {}))},
+        headers={"Content-Type": "application/tar"},
+    )
+    if response.status_code != 200:
+        return [], {"status": response.status_code, "message": response.json()["message"]}
+    return [json.loads(line) for line in response.text.splitlines()], None
+
+
+def normal(failure: Any) -> Any:
+    return failure and json.loads(re.sub(r"(overlay2/)[^/]+(/merged)", r"\1ID\2", json.dumps(failure)))
+
+
+def normal_line(line: str, tag: str) -> str:
+    return re.sub(r"\b[0-9a-f]{12}\b", "ID", line.replace(tag, "TAG"))
+
+
+def log(messages: list[Any], tag: str) -> list[str]:
+    text = "".join(message.get("stream", "") for message in messages)
+    return [normal_line(line, tag) for line in text.split("\n") if line]
+
+
+def compare_image(served: Served, tag: str, recorded: Any) -> None:
+    image = served.runtime.images.get(tag)
+    config = {key: value for key, value in image.config["config"].items() if value}
+    labels = {key: value for key, value in config.pop("Labels", {}).items() if "dockyard" not in key}
+    assert {**config, **({"Labels": labels} if labels else {})} == recorded["image_config"]
+    # The base's own two steps are ours in one.
+    steps = [hashes(step["created_by"]) for step in reversed(image.config["history"])]
+    assert steps[:-1] == [hashes(step["created_by"]) for step in recorded["history"]][:-2]
+    assert len(image.layers) == recorded["layers"]
+    union = Union(served.runtime.images.layer_paths(image))
+    for line in recorded.get("filesystem", []):
+        path = line.split(" ", 3)[3]
+        if path != "/dev/shm":  # a mount, not part of the image
+            assert describe(union, path) == line
+
+
+def hashes(step: str) -> str:
+    return re.sub(r"(file|dir|multi):[0-9a-f]+", r"\1:HASH", step)
+
+
+def describe(union: Union, path: str) -> str:
+    found = union.lookup(path, follow=False)
+    assert found is not None, f"{path} is not in the image"
+    status = found.status
+    owner = f"{status.st_uid}:{status.st_gid}" if os.geteuid() == 0 else "0:0"
+    size = 4096 if found.is_dir else status.st_size
+    return f"{stat.filemode(status.st_mode)} {owner} {size} {path}"
