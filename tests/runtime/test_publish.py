@@ -109,3 +109,19 @@ async def test_port_forward_reaches_a_server_on_localhost(network: Network, pare
     writer.write(b"hi\n")
     assert await reader.readline() == b"orders got hi\n"
     writer.close()
+
+
+async def test_container_may_listen_on_the_port_that_it_is_published_at(
+    network: Network, parent: SmallParent
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    await network.publish("0.0.0.0", port, "orders", port)
+    await serve(parent, "orders", port=port)
+    await serve(parent, "database", port=port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"hello\n")
+    assert await reader.readline() == b"orders got hello\n"
+    writer.close()
+    with pytest.raises(AddressInUse):
+        await network.publish("0.0.0.0", port, "database", port)

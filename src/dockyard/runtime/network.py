@@ -2,8 +2,11 @@
 
 import asyncio
 import collections
+import errno
+import functools
 import json
 import logging
+import os
 import socket
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,6 +42,8 @@ class _Member:
     sandbox: Sandbox
     groups: set[str]
     search: tuple[str, ...]
+    # (kind of socket, address, port asked for) -> the port it really has; only what has been bound.
+    ports: dict[tuple[int, str, int], int] = field(default_factory=dict)
     connected: asyncio.Event = field(default_factory=asyncio.Event)  # clear while the sandbox is cut off
 
 
@@ -67,8 +72,15 @@ class Network:
     async def start(self) -> None:
         """Begin to answer DNS queries and to supply workers, on the running loop."""
         self._loop = asyncio.get_running_loop()
+        try:
+            await self._name_server.start(self.block.dns, self.block.real_port(53))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            await self._name_server.start(
+                self.block.dns, 0
+            )  # the machine's own name server has 53 everywhere
         self._loop.add_reader(self._channel, self._hear_worker)
-        await self._name_server.start(self.block.dns, self.block.real_port(53))
 
     async def close(self) -> None:
         """Give up every port and address."""
@@ -105,7 +117,7 @@ class Network:
         described = Sandbox(sandbox, own, localhost_of(own), "\n".join(lines) + "\n")
         member = _Member(described, set(groups), tuple(search))
         if old is not None:
-            member.connected = old.connected
+            member.connected, member.ports = old.connected, old.ports
         else:
             member.connected.set()
         self._members[sandbox] = member
@@ -189,8 +201,13 @@ class Network:
     # From outside
 
     def real_port(self, sandbox: str, port: int) -> int:
-        """Return the port that a server in `sandbox` really has when it bound `port`."""
-        return self.block.real_port(port)
+        """Return the TCP port that a server in `sandbox` really has, or would have, when it bound `port`.
+
+        Another one than `port` where the machine needs that itself, or the user may not bind it.
+        """
+        member = self._member(sandbox)
+        key = (socket.SOCK_STREAM, member.sandbox.address, port)
+        return member.ports.get(key, self.block.real_port(port))
 
     async def dial(
         self, sandbox: str, port: int, *, localhost: bool = False
@@ -199,14 +216,13 @@ class Network:
 
         Raises OSError (ConnectionRefusedError) as connecting does, UnknownSandboxError.
         """
-        member = self._member(sandbox)
-        real = self.block.real_port(port)
+        described = self._member(sandbox).sandbox
         if localhost:
             try:
-                return await asyncio.open_connection(member.sandbox.localhost, real)
+                return await asyncio.open_connection(*self._server(sandbox, described.localhost, port))
             except ConnectionRefusedError:
                 pass  # a server on 0.0.0.0 has the sandbox's own address only
-        return await asyncio.open_connection(member.sandbox.address, real)
+        return await asyncio.open_connection(*self._server(sandbox, described.address, port))
 
     async def publish(self, host: str, port: int, sandbox: str, target_port: int) -> int:
         """Forward connections to the machine's `host`:`port` (0: any free one) and return the port.
@@ -214,7 +230,7 @@ class Network:
         Raises AddressInUse, PermissionError (a low port), UnknownSandboxError.
         """
         member = self._member(sandbox)
-        target = (member.sandbox.address, self.block.real_port(target_port))
+        target = functools.partial(self._server, sandbox, member.sandbox.address, target_port)
         return await self._publisher.publish(host, port, sandbox, target, member.connected)
 
     async def unpublish(self, host: str, port: int) -> None:
@@ -228,6 +244,13 @@ class Network:
             return self._members[sandbox]
         except KeyError:
             raise UnknownSandboxError(f"no sandbox {sandbox!r} on the network") from None
+
+    def _server(self, sandbox: str, address: str, port: int) -> tuple[str, int]:
+        """Return where a server of the sandbox is; nobody else's, who may have the port on every address."""
+        real = self._member(sandbox).ports.get((socket.SOCK_STREAM, address, port))
+        if real is None:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+        return address, real
 
     def _allocate(self, wanted: str | None) -> str:
         taken = {member.sandbox.address for member in self._members.values()}
@@ -275,8 +298,17 @@ class Network:
             if self._loop is not None:
                 self._loop.remove_reader(self._channel)
             return
-        if json.loads(raw)["op"] == "hello":
+        message = json.loads(raw)
+        if message["op"] == "hello":
             self._say_everything()
+            return
+        member = self._members.get(message["sandbox"])
+        if member is None:
+            return  # detached meanwhile
+        if message["op"] == "bound":
+            member.ports[message["kind"], message["address"], message["port"]] = message["real"]
+        elif message["op"] == "idle":
+            member.ports.clear()
 
     def _say_everything(self) -> None:
         self._unsent.clear()
@@ -286,6 +318,7 @@ class Network:
                 "block": self.block.number,
                 "floor": self.block.floor,
                 "hole_port": self._hole[0].getsockname()[1],
+                "dns_port": self._name_server.address[1],
             }
         )
         for member in self._members.values():
@@ -297,6 +330,9 @@ class Network:
     def _announce(self, member: _Member) -> None:
         name, address = member.sandbox.name, member.sandbox.address
         self._push({"op": "attach", "sandbox": name, "address": address, "groups": sorted(member.groups)})
+        for (kind, bound, port), real in member.ports.items():
+            known = {"sandbox": name, "kind": kind, "address": bound, "port": port, "real": real}
+            self._push({"op": "bound", **known})
         if not member.connected.is_set():
             self._push({"op": "cut", "sandbox": name, "cut": True})
 

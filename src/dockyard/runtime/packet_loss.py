@@ -13,7 +13,7 @@ def drop_everything(sock: socket.socket) -> None:
     """Make the socket lose whatever comes in, acknowledgements and SYNs too; needs no privileges.
 
     TCP drops segments whose time to live is below the socket's minimum (RFC 5082), and none comes with 255. A
-    filter that lets nothing in would do, but newer kernels refuse those on TCP to plain users (6.18.44: EPERM).
+    filter that lets nothing in would do, but 6.18.44 refuses those on TCP to plain users (EPERM).
     """
     if sock.type == socket.SOCK_STREAM:
         sock.setsockopt(socket.IPPROTO_IP, _IP_MINTTL, 255)

@@ -2,13 +2,21 @@
 
 import asyncio
 import errno
+import fcntl
 import logging
 import socket
+import struct
+from collections.abc import Callable
 from contextlib import suppress
 
 logger = logging.getLogger(__name__)
 
 _CHUNK = 1 << 16
+_SIOCGIFADDR = 0x8915
+
+
+Target = Callable[[], tuple[str, int]]
+"""Where the container's server is now; raises ConnectionRefusedError."""
 
 
 class AddressInUse(OSError):
@@ -31,7 +39,7 @@ class Publisher:
         self._ports: dict[tuple[str, int], _Port] = {}
 
     async def publish(
-        self, host: str, port: int, sandbox: str, target: tuple[str, int], connected: asyncio.Event
+        self, host: str, port: int, sandbox: str, target: Target, connected: asyncio.Event
     ) -> int:
         """Listen on `host`:`port` (0: a free one), return it; connections wait while `connected` is clear.
 
@@ -39,13 +47,12 @@ class Publisher:
         """
         listening = _Port(self._source, sandbox, target, connected)
         try:
-            server = await asyncio.start_server(listening.accept, host or "0.0.0.0", port, limit=_CHUNK)
+            actual = await listening.listen(addresses_of(host), port)
         except OSError as error:
+            listening.stop()
             if error.errno == errno.EADDRINUSE:
                 raise AddressInUse(host or "0.0.0.0", port) from error
             raise
-        listening.server = server
-        actual: int = server.sockets[0].getsockname()[1]
         self._ports[host, actual] = listening
         return actual
 
@@ -68,13 +75,20 @@ class Publisher:
 
 
 class _Port:
-    def __init__(self, source: str, sandbox: str, target: tuple[str, int], connected: asyncio.Event) -> None:
+    def __init__(self, source: str, sandbox: str, target: Target, connected: asyncio.Event) -> None:
         self.sandbox = sandbox
-        self.server: asyncio.Server | None = None
+        self.servers: list[asyncio.Server] = []
         self._source = source
         self._target = target
         self._connected = connected
         self._tasks: set[asyncio.Task[None]] = set()
+
+    async def listen(self, addresses: list[str], port: int) -> int:
+        for address in addresses:
+            server = await asyncio.start_server(self.accept, address, port, limit=_CHUNK)
+            self.servers.append(server)
+            port = server.sockets[0].getsockname()[1]
+        return port
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._forward(reader, writer))
@@ -82,8 +96,8 @@ class _Port:
         task.add_done_callback(self._tasks.discard)
 
     def stop(self) -> None:
-        if self.server is not None:
-            self.server.close()
+        for server in self.servers:
+            server.close()
         for task in self._tasks:
             task.cancel()
 
@@ -96,7 +110,7 @@ class _Port:
         try:
             await self._connected.wait()
             back, inner = await asyncio.open_connection(
-                *self._target, local_addr=(self._source, 0), limit=_CHUNK
+                *self._target(), local_addr=(self._source, 0), limit=_CHUNK
             )
             async with asyncio.TaskGroup() as pumps:
                 pumps.create_task(_pump(reader, inner))
@@ -127,3 +141,24 @@ def _reset(writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     writer.transport.abort()
+
+
+def addresses_of(host: str) -> list[str]:
+    """Return the addresses to listen on for `host`; for 0.0.0.0, each that the machine has now.
+
+    A socket on 0.0.0.0 itself would take the port from every sandbox too, for they are all in 127.0.0.0/8.
+    Differs: addresses that the machine gets later don't answer; of :: only ::1 does.
+    """
+    if host == "::":
+        return ["::1"]
+    if host not in ("", "0.0.0.0"):
+        return [host]
+    found = ["127.0.0.1"]
+    with socket.socket(type=socket.SOCK_DGRAM) as sock:
+        for _, name in socket.if_nameindex():
+            try:
+                answer = fcntl.ioctl(sock, _SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
+            except OSError:
+                continue  # an interface without an IPv4 address
+            found.append(socket.inet_ntoa(answer[20:24]))
+    return list(dict.fromkeys(found))

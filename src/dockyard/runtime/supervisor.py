@@ -21,6 +21,7 @@ What the parent (runtime/parent*.py) does for it:
   worker can answer what a killed one had taken.
 """
 
+import collections
 import ctypes
 import errno
 import json
@@ -39,7 +40,7 @@ from dockyard.runtime.seccomp import calls_of
 from dockyard.runtime.supervisor_calls import Answers
 from dockyard.runtime.supervisor_faults import enforce
 from dockyard.runtime.supervisor_sockets import Sockets
-from dockyard.runtime.supervisor_tables import Tables
+from dockyard.runtime.supervisor_tables import Sandbox, Tables
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +63,10 @@ class Worker:
         self._record_key = ctypes.c_uint64.from_buffer(journal, 0)
         self._tables = Tables()
         self._sockets = Sockets()
-        self._answers = Answers(calls_of(platform.machine()), self._tables, self._sockets, self._open_memory)
+        self._answers = Answers(
+            calls_of(platform.machine()), self._tables, self._sockets, self._open_memory, self._bound
+        )
+        self._unsaid: collections.deque[bytes] = collections.deque()
         self._listeners: dict[int, tuple[Listener, int, str]] = {}
         self._later: list[tuple[dict[str, Any], list[int]]] = []
         self._epoll = select.epoll()
@@ -80,6 +84,7 @@ class Worker:
             events = self._epoll.poll(_CUT_SECONDS if self._cut() else _TIDY_SECONDS)
             # What the daemon said before a program's call must count for that call.
             self._read_tables()
+            self._say_to_daemon()
             if not self._read_parent():
                 return
             for fd, event in events:
@@ -113,6 +118,15 @@ class Worker:
             self._epoll.unregister(fd)
             del self._listeners[fd]
             listener.close()
+            if not any(sandbox == other for _, _, other in self._listeners.values()):
+                self._forget_ports(sandbox)
+
+    def _forget_ports(self, name: str) -> None:
+        """The sandbox's last program has ended: nothing is bound any more."""
+        sandbox = self._tables.sandboxes.get(name)
+        if sandbox is not None and sandbox.ports:
+            sandbox.ports.clear()
+            self._tell_daemon({"op": "idle", "sandbox": name})
 
     def _answer(self, listener: Listener, call: Call, name: str, replayed: bool = False) -> None:
         self._calls += 1
@@ -208,11 +222,32 @@ class Worker:
                 break
         raise PermissionError(errno.EPERM, f"/proc/{pid}/mem")
 
+    def _bound(self, sandbox: Sandbox, kind: int, address: bytes, port: int, real: int) -> None:
+        """Remember a port that a sandbox has bound, here and in the daemon, which tells the next worker."""
+        if sandbox.ports.get((kind, address, port)) != real:
+            sandbox.ports[kind, address, port] = real
+            known = {
+                "sandbox": sandbox.name,
+                "kind": kind,
+                "address": socket.inet_ntoa(address),
+                "port": port,
+            }
+            self._tell_daemon({"op": "bound", **known, "real": real})
+
     def _tell_daemon(self, message: dict[str, Any]) -> None:
-        try:
-            self._tables_channel.send(json.dumps(message).encode())
-        except (BlockingIOError, BrokenPipeError, ConnectionRefusedError):
-            pass  # no daemon: the parent is about to end us
+        self._unsaid.append(json.dumps(message).encode())
+        self._say_to_daemon()
+
+    def _say_to_daemon(self) -> None:
+        while self._unsaid:
+            try:
+                self._tables_channel.send(self._unsaid[0])
+            except BlockingIOError:
+                return  # the daemon is busy: tried again before the next calls
+            except (BrokenPipeError, ConnectionResetError):
+                self._unsaid.clear()  # no daemon: the parent is about to end us
+                return
+            self._unsaid.popleft()
 
 
 def _receive(channel: socket.socket) -> tuple[dict[str, Any], list[int]] | None:

@@ -9,14 +9,29 @@ from dockyard.runtime import supervisor_sockets as sockets
 from dockyard.runtime.notifications import Call, Listener
 from dockyard.runtime.seccomp import Calls
 from dockyard.runtime.supervisor_sockets import Held, Sockets
-from dockyard.runtime.supervisor_tables import Dropped, Outside, Refused, Route, Sandbox, Tables, Towards
+from dockyard.runtime.supervisor_tables import (
+    DATAGRAM,
+    STREAM,
+    Dropped,
+    Outside,
+    Refused,
+    Route,
+    Sandbox,
+    Tables,
+    Towards,
+)
 
 _IPPROTO_MPTCP = 262
 _IPPROTO_ICMP = (1, 58)
+_ALL = socket.inet_pton(socket.AF_INET6, "::")
+_LOOPBACK = socket.inet_pton(socket.AF_INET6, "::1")
 _LONGEST_ADDRESS = 128  # sizeof(struct sockaddr_storage)
 
 OpenMemory = Callable[[int], int]
 """Opens /proc/PID/mem for reading and writing; raises OSError."""
+
+Bound = Callable[[Sandbox, int, bytes, int, int], None]
+"""Is told (sandbox, kind, address, port, real port) when a sandbox has bound a port."""
 
 
 class CallerGoneError(Exception):
@@ -26,10 +41,13 @@ class CallerGoneError(Exception):
 class Answers:
     """Answers calls from what `tables` say; raises OSError for a call that is to fail with that errno."""
 
-    def __init__(self, calls: Calls, tables: Tables, held: Sockets, open_memory: OpenMemory) -> None:
+    def __init__(
+        self, calls: Calls, tables: Tables, held: Sockets, open_memory: OpenMemory, bound: Bound
+    ) -> None:
         self._tables = tables
         self._sockets = held
         self._open_memory = open_memory
+        self._bound = bound
         self._connect_number = calls.connect
         self._handlers: dict[int, Callable[[Listener, Call, Sandbox], None]] = {
             calls.socket: self._socket,
@@ -84,30 +102,48 @@ class Answers:
         real = self._bind_address(sandbox, address, held)
         if real is None:
             raise OSError(errno.EADDRNOTAVAIL, "bind")
-        port = self._tables.block.real_port(port)
         if held is None:
-            self._rewrite(listener, call, 1, sockets.sockaddr(family, real, port))
-            listener.proceed(call)
+            self._rewrite_bind(listener, call, sandbox, family, real, port)
             return
         if family != held.family:
             raise OSError(errno.EAFNOSUPPORT if held.family == socket.AF_INET else errno.EINVAL, "bind")
-        code = sockets.bind(held, real, port)
-        if code:
-            raise OSError(code, "bind")
+        self._bind_held(sandbox, held, real, port)
         self._sockets.release(inode)
         listener.answer(call)
+
+    def _bind_held(self, sandbox: Sandbox, held: Held, address: bytes, port: int) -> None:
+        first = self._tables.port_to_bind(sandbox, held.kind, address, port)
+        code = sockets.bind(held, address, first)
+        if code == errno.EADDRINUSE and sockets.is_taken_by_machine(held.kind, first):
+            code = sockets.bind(held, address, 0)
+        if code:
+            raise OSError(code, "bind")
+        real = sockets.port_of(held)
+        self._bound(sandbox, held.kind, address, port or real, real)
+
+    def _rewrite_bind(
+        self, listener: Listener, call: Call, sandbox: Sandbox, family: int, address: bytes, port: int
+    ) -> None:
+        # Without a duplicate we learn neither the kind of socket nor the outcome, so we choose beforehand.
+        for kind in (STREAM, DATAGRAM):
+            real = self._tables.port_to_bind(sandbox, kind, address, port)
+            if real == 0 or sockets.is_taken_by_machine(kind, real):
+                real = sockets.free_port(address)
+            self._bound(sandbox, kind, address, port or real, real)
+        self._rewrite(listener, call, 1, sockets.sockaddr(family, address, real))
+        listener.proceed(call)
 
     def _bind_address(self, sandbox: Sandbox, address: bytes, held: Held | None) -> bytes | None:
         if len(address) == 4:
             return self._tables.bind_address(sandbox, address)
-        if address == socket.inet_pton(socket.AF_INET6, "::"):
+        if address == _ALL:
             return sandbox.ipv6 if held is not None and sockets.is_ipv6_only(held) else sandbox.own
-        return sandbox.ipv6 if address == socket.inet_pton(socket.AF_INET6, "::1") else None
+        return sandbox.ipv6 if address == _LOOPBACK else None
 
     def _listen(self, listener: Listener, call: Call, sandbox: Sandbox) -> None:
         inode, held = self._find(listener, call)
         if held is not None and held.kind == socket.SOCK_STREAM:  # never bound: the kernel would take 0.0.0.0
-            sockets.bind(held, sandbox.own, 0)
+            self._bind_held(sandbox, held, sandbox.own, 0)
             self._sockets.release(inode)
         listener.proceed(call)
 
@@ -116,16 +152,18 @@ class Answers:
         if not address:
             listener.proceed(call)
             return
-        route = self._route(sandbox, address, port)
         inode, held = self._find(listener, call)
+        route = self._route(sandbox, address, port, held)
         if isinstance(route, Outside):
-            self._sockets.release(inode)
+            self._release_stream(inode, held)
             listener.proceed(call)
         elif isinstance(route, Refused):
             raise OSError(route.errno, "connect")
-        elif held is None or family != held.family:
+        elif held is None:
             self._rewrite(listener, call, 1, sockets.sockaddr(family, *self._only_target(route)))
             listener.proceed(call)
+        elif family != held.family and (held.kind == STREAM or held.family == socket.AF_INET):
+            raise OSError(errno.EAFNOSUPPORT, "connect")
         else:
             if isinstance(route, Dropped):
                 route = Towards(sandbox.own, (self._only_target(route),))
@@ -136,7 +174,7 @@ class Answers:
         if code not in (0, errno.EINPROGRESS, errno.EALREADY):
             raise OSError(code, "connect")  # the duplicate stays: the program may try again
         blocking = os.get_blocking(held.fd)
-        self._sockets.release(inode)
+        self._release_stream(inode, held)
         if code == 0:
             listener.answer(call)
         elif blocking:
@@ -144,6 +182,12 @@ class Answers:
             listener.proceed(call)
         else:
             listener.fail(call, code)
+
+    def _release_stream(self, inode: int, held: Held | None) -> None:
+        # A datagram socket is often connected again, by getaddrinfo() to each address of its list. Without
+        # the duplicate we would have to rewrite that list.
+        if held is not None and held.kind == STREAM:
+            self._sockets.release(inode)
 
     def _is_connected(self, listener: Listener, call: Call) -> bool:
         if call.number != self._connect_number:
@@ -156,8 +200,8 @@ class Answers:
         if not address:
             listener.proceed(call)
             return
-        route = self._route(sandbox, address, port)
         inode, held = self._find(listener, call)
+        route = self._route(sandbox, address, port, held)
         if isinstance(route, Refused):
             raise OSError(route.errno, "sendto")
         if isinstance(route, Outside):
@@ -169,17 +213,21 @@ class Answers:
             if held is not None:
                 source = route.source if isinstance(route, Towards) else sandbox.own
                 if held.kind == socket.SOCK_DGRAM:
-                    sockets.bind(held, source, 0)
+                    self._bind_held(sandbox, held, source, 0)
                 self._sockets.release(inode)
             self._rewrite(listener, call, 4, sockets.sockaddr(family, *self._only_target(route)))
         listener.proceed(call)
 
-    def _route(self, sandbox: Sandbox, address: bytes, port: int) -> Route:
-        if len(address) == 4:
-            return self._tables.route(sandbox, address, port)
-        if address in (socket.inet_pton(socket.AF_INET6, "::1"), socket.inet_pton(socket.AF_INET6, "::")):
-            return self._tables.route(sandbox, sandbox.ipv6, port, ipv6=True)
-        return Outside()
+    def _route(self, sandbox: Sandbox, address: bytes, port: int, held: Held | None) -> Route:
+        ipv6 = len(address) != 4
+        if ipv6 and address not in (_LOOPBACK, _ALL):
+            return Outside()
+        if held is not None:
+            return self._tables.route(sandbox, address, port, held.kind, ipv6)
+        as_stream = self._tables.route(sandbox, address, port, STREAM, ipv6)
+        if isinstance(as_stream, Refused):  # it may be a datagram socket, which is connected all the same
+            return self._tables.route(sandbox, address, port, DATAGRAM, ipv6)
+        return as_stream
 
     def _only_target(self, route: Towards | Dropped) -> tuple[bytes, int]:
         # Without our own duplicate there is one try only, so look first who is there.

@@ -131,6 +131,32 @@ def is_ipv6_only(held: Held) -> bool:
         return bool(sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY))
 
 
+def port_of(held: Held) -> int:
+    """Return the port that the socket has."""
+    with _borrowed(held) as sock:
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def free_port(address: bytes) -> int:
+    """Return a port that was free at IPv4 `address` a moment ago."""
+    with socket.socket() as trial:
+        trial.bind((socket.inet_ntoa(address), 0))
+        port: int = trial.getsockname()[1]
+        return port
+
+
+def is_taken_by_machine(kind: int, port: int) -> bool:
+    """Tell whether a program of the machine itself has the port on every address, and so on each of ours."""
+    name = "tcp" if kind == socket.SOCK_STREAM else "udp"
+    local = f":{port:04X}"
+    return any(
+        fields[1].endswith(local) and not fields[1].removesuffix(local).strip("0")
+        for table in (f"/proc/net/{name}", f"/proc/net/{name}6")
+        for fields in _rows(table)
+    )
+
+
 def bind(held: Held, address: bytes, port: int) -> int:
     """Bind to IPv4 `address`, also an IPv6-only socket; returns the errno, 0 when it worked."""
     _accept_ipv4(held)
@@ -183,15 +209,19 @@ def _connect_briefly(fd: int, raw: bytes) -> int:
 def standing() -> Iterator[End]:
     """Yield the ends of this machine's TCP connections."""
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        try:
-            with open(table, encoding="ascii") as file:
-                lines = file.readlines()[1:]
-        except FileNotFoundError:  # a kernel without IPv6
-            continue
-        for line in lines:
-            fields = line.split()
+        for fields in _rows(table):
             if fields[3] in _STANDING and fields[9] != "0":
                 yield End(_ipv4(fields[1]), _ipv4(fields[2]), int(fields[9]))
+
+
+def _rows(table: str) -> Iterator[list[str]]:
+    try:
+        with open(table, encoding="ascii") as file:
+            lines = file.readlines()[1:]
+    except FileNotFoundError:  # a kernel without IPv6
+        return
+    for line in lines:
+        yield line.split()
 
 
 def _ipv4(field: str) -> bytes:

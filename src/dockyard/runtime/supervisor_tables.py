@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from dockyard.runtime.addresses import IPV6_OFFSET, LOCALHOST_OFFSET, SERVICE_PREFIX, Block
 
 ANY = b"\0\0\0\0"
+STREAM, DATAGRAM = 1, 2  # SOCK_STREAM, SOCK_DGRAM
 
 
 class Outside(NamedTuple):
@@ -42,6 +43,8 @@ class Sandbox:
     own: bytes
     groups: frozenset[str]
     cut: bool = False
+    # What it has bound: the kind of socket, the address, the port it asked for -> the port it really has.
+    ports: dict[tuple[int, bytes, int], int] = field(default_factory=dict)
     localhost: bytes = field(init=False)
     ipv6: bytes = field(init=False)
 
@@ -70,6 +73,7 @@ class Tables:
         self.hole = socket.inet_aton(block.hole)
         self.hole_port = 0
         self.dns = socket.inet_aton(block.dns)
+        self.dns_port = 53
         self.sandboxes: dict[str, Sandbox] = {}
         self._owners: dict[bytes, Sandbox] = {}
         self._services: dict[tuple[bytes, int], dict[str, Service]] = {}
@@ -80,13 +84,16 @@ class Tables:
         if operation == "reset":
             self._start(Block(message["block"], message["floor"]))
             self.hole_port = message["hole_port"]
+            self.dns_port = message["dns_port"]
             self.ready = False
         elif operation == "ready":
             self.ready = True
         elif operation == "attach":
-            self._detach(message["sandbox"])
+            old = self._detach(message["sandbox"])
             own = socket.inet_aton(message["address"])
             sandbox = Sandbox(message["sandbox"], own, frozenset(message["groups"]))
+            if old is not None:
+                sandbox.ports = old.ports
             self.sandboxes[sandbox.name] = self._owners[own] = sandbox
         elif operation == "detach":
             self._detach(message["sandbox"])
@@ -94,13 +101,17 @@ class Tables:
             self.sandboxes[message["sandbox"]].groups = frozenset(message["groups"])
         elif operation == "service":
             self._set_service(message)
+        elif operation == "bound" and message["sandbox"] in self.sandboxes:
+            key = (message["kind"], socket.inet_aton(message["address"]), message["port"])
+            self.sandboxes[message["sandbox"]].ports[key] = message["real"]
         elif operation == "cut" and message["sandbox"] in self.sandboxes:
             self.sandboxes[message["sandbox"]].cut = message["cut"]
 
-    def _detach(self, name: str) -> None:
+    def _detach(self, name: str) -> Sandbox | None:
         sandbox = self.sandboxes.pop(name, None)
         if sandbox is not None:
             self._owners.pop(sandbox.own, None)
+        return sandbox
 
     def _set_service(self, message: dict[str, Any]) -> None:
         key = (socket.inet_aton(message["address"]), message["port"])
@@ -122,36 +133,54 @@ class Tables:
             return address
         return sandbox.localhost if address[0] == 127 and not self._is_ours(address) else None
 
-    def route(self, sandbox: Sandbox, address: bytes, port: int, ipv6: bool = False) -> Route:
-        """Decide where `sandbox` gets when it connects to IPv4 `address`; `ipv6`: it asked for ::1 or ::."""
-        real = self.block.real_port(port)
+    def port_to_bind(self, sandbox: Sandbox, kind: int, address: bytes, port: int) -> int:
+        """Return the port to try first when `sandbox` asks for `port` at one of its addresses."""
+        return sandbox.ports.get((kind, address, port), self.block.real_port(port))
+
+    def route(self, sandbox: Sandbox, address: bytes, port: int, kind: int, ipv6: bool = False) -> Route:
+        """Decide where `sandbox` gets when it connects to IPv4 `address`; `ipv6`: it asked for ::1 or ::.
+
+        Only what a sandbox has bound can be reached there: else a server of the machine itself that listens
+        on 0.0.0.0 would answer in its place.
+        """
         if ipv6:
-            return Towards(sandbox.ipv6, ((sandbox.ipv6, real), (sandbox.own, real)))
+            return self._towards(sandbox, sandbox.ipv6, (sandbox.ipv6, sandbox.own), port, kind)
         if address[:2] == SERVICE_PREFIX:
-            return self._route_to_service(sandbox, address, port)
+            return self._route_to_service(sandbox, address, port, kind)
         if address[0] != 127 and address != ANY:
             return Outside()
-        if address == sandbox.own:
-            return Towards(sandbox.own, ((address, real),))
-        if address == sandbox.ipv6:
-            return Towards(sandbox.ipv6, ((address, real),))
+        if address in (sandbox.own, sandbox.ipv6):
+            return self._towards(sandbox, address, (address,), port, kind)
         if address == sandbox.localhost or not self._is_ours(address):
             # A server on 0.0.0.0 is bound to the sandbox's own address only, so that is the second try.
             # Differs: a server bound to the Pod's own address only also answers on its localhost.
-            return Towards(sandbox.localhost, ((sandbox.localhost, real), (sandbox.own, real)))
+            return self._towards(sandbox, sandbox.localhost, (sandbox.localhost, sandbox.own), port, kind)
         if address == self.dns:
+            real = self.dns_port if port == 53 else port
             return Dropped() if sandbox.cut else Towards(sandbox.own, ((address, real),))
-        return self._route_to_neighbour(sandbox, address, real)
+        return self._route_to_neighbour(sandbox, address, port, kind)
 
-    def _route_to_neighbour(self, sandbox: Sandbox, address: bytes, real: int) -> Route:
+    def _towards(
+        self, owner: Sandbox, source: bytes, addresses: tuple[bytes, ...], port: int, kind: int
+    ) -> Route:
+        targets = [(address, owner.ports.get((kind, address, port))) for address in addresses]
+        known = tuple((address, real) for address, real in targets if real is not None)
+        if known:
+            return Towards(source, known)
+        if kind == STREAM:
+            return Refused(errno.ECONNREFUSED)
+        # A datagram socket is connected whether anybody is there or not.
+        return Towards(source, ((addresses[0], self.block.real_port(port)),))
+
+    def _route_to_neighbour(self, sandbox: Sandbox, address: bytes, port: int, kind: int) -> Route:
         other = self._owners.get(address)
         if other is None:
             return Dropped() if address == self.hole else Refused(errno.EHOSTUNREACH)
         if other is not sandbox and (sandbox.cut or other.cut or not sandbox.groups & other.groups):
             return Dropped()
-        return Towards(sandbox.own, ((address, real),))
+        return self._towards(other, sandbox.own, (address,), port, kind)
 
-    def _route_to_service(self, sandbox: Sandbox, address: bytes, port: int) -> Route:
+    def _route_to_service(self, sandbox: Sandbox, address: bytes, port: int, kind: int) -> Route:
         by_group = self._services.get((address, port), {})
         service = next((by_group[group] for group in sorted(sandbox.groups) if group in by_group), None)
         if service is None:
@@ -162,7 +191,7 @@ class Tables:
         service.turn = (service.turn + 1) % len(service.backends)
         backend, backend_port = service.backends[service.turn]
         if self._is_ours(backend):
-            return self._route_to_neighbour(sandbox, backend, self.block.real_port(backend_port))
+            return self._route_to_neighbour(sandbox, backend, backend_port, kind)
         if sandbox.cut:
             return Dropped()
         return Towards(sandbox.own, ((backend, backend_port),))
