@@ -3,6 +3,7 @@
 Format: OCI image-spec v1.1, layer.md (whiteouts are empty files named `.wh.NAME`).
 """
 
+import errno
 import hashlib
 import os
 import stat
@@ -16,6 +17,8 @@ from typing import IO, Protocol
 # so pip could not make a wheel from such files.
 FIXED_MTIME = 1_577_836_800  # 2020-01-01T00:00:00Z
 _BLOCK = 512
+# What the system says of names that no tar writer makes: empty, or too long.
+_IMPOSSIBLE = (errno.ENOENT, errno.ENAMETOOLONG, errno.EINVAL, errno.EISDIR, errno.ENOTDIR)
 _COPY = 1 << 20
 
 
@@ -222,6 +225,10 @@ def extract(
                         os.chown(tree / entry.path, entry.uid, entry.gid, follow_symlinks=False)
     except (tarfile.TarError, EOFError) as error:
         raise LayerError(f"not a tar archive: {error}") from error
+    except OSError as error:
+        if error.errno in _IMPOSSIBLE:
+            raise LayerError(f"a name that can't be: {error.strerror}") from error
+        raise
     _finish(tree, entries.values())
     return list(entries.values()), opaque
 
