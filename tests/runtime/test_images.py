@@ -168,9 +168,7 @@ def test_acknowledged_image_survives_a_kill(tmp_path: Path) -> None:
         assert Union(store.layer_paths(image)).read_text("/file") == number
 
 
-def test_snapshot_without_overlays_knows_what_changed(
-    store: ImageStore, tmp_path: Path, overlay: bool
-) -> None:
+def test_snapshot_without_overlays_knows_what_changed(store: ImageStore, tmp_path: Path) -> None:
     base = commit(store, {"etc/a": "1", "etc/b": "2", "usr/lib/shared": "library", "dir/x": "x"})
     top = commit(store, {"etc/a": "new"}, base)
     snapshots = Snapshots(tmp_path / "containers", store, overlay=False)
