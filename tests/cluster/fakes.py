@@ -26,8 +26,10 @@ class FakeExit:
 class FakeProcess:
     """A process that ends when its program, a signal or the test says so."""
 
-    def __init__(self, clock: FakeClock, argv: tuple[str, ...]) -> None:
+    def __init__(self, clock: FakeClock, argv: tuple[str, ...], pod: str = "") -> None:
         self.argv = argv
+        self.pod = pod
+        self.on_end: list[Callable[[], None]] = []
         self.started_at = clock.now()
         self.signals: list[int] = []
         self.ignores: set[int] = set()
@@ -66,6 +68,8 @@ class FakeProcess:
     def end(self, code: int, signum: int | None = None, *, oom_killed: bool = False) -> None:
         if not self._exited.done():
             self._exited.set_result(FakeExit(code, signum, oom_killed, self._clock.now()))
+            for callback in self.on_end:
+                callback()
 
     async def wait(self) -> FakeExit:
         return await asyncio.shield(self._exited)
@@ -80,10 +84,12 @@ class FakeImage:
 
 
 class FakeImages:
-    """Every image is there but those of `localhost:1`."""
+    """Every image is there but those of `localhost:1`; `pause` is the only one with a command of its own."""
 
     def find(self, reference: str) -> FakeImage | None:
-        return None if reference.startswith("localhost:1/") else FakeImage()
+        if reference.startswith("localhost:1/"):
+            return None
+        return FakeImage(config={"config": {"Entrypoint": ["/pause"]}} if "/pause:" in reference else {})
 
     def resolve(self, reference: str) -> FakeImage:
         raise ImageNotFound(reference)
@@ -182,6 +188,7 @@ class FakeRuntime:
         self.network = FakeNetwork()
         self.programs: dict[str, Callable[[FakeProcess], None]] = {}
         self.execs: dict[str, Callable[[FakeProcess], None]] = {}
+        self.start_seconds: Callable[[], float] = lambda: 0.0
         self.started: list[ContainerSpec] = []
         self.processes: dict[str, FakeProcess] = {}
 
@@ -189,7 +196,10 @@ class FakeRuntime:
         if spec.process.argv[0].startswith("/no/"):
             program = spec.process.argv[0]
             raise StartError(127, f'exec: "{program}": stat {program}: no such file or directory')
-        process = FakeProcess(self.clock, spec.process.argv)
+        delay = self.start_seconds()
+        if delay:
+            await self.clock.sleep(delay)
+        process = FakeProcess(self.clock, spec.process.argv, spec.hostname)
         self.started.append(spec)
         self.processes[spec.id] = process
         self.network.pod_names[spec.sandbox] = spec.hostname

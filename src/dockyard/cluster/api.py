@@ -236,6 +236,10 @@ class Api:
         metadata.tidy(obj)
         if deletion.is_done(obj):
             if not dry_run:
+                if row.kind == "Pod":
+                    # Upstream writes the grace period of 0 before it removes a Pod, and watchers see it.
+                    self._put(row, obj)
+                    record = self._record(row, record.namespace, record.name)
                 self._remove(row, record)
             return obj, True
         return self._store_change(row, record, obj, dry_run), False

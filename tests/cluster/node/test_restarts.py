@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ async def test_a_crash_loop_waits_10_20_40_seconds_as_recorded(cluster: FakeClus
     starts = [spec for spec in cluster.runtime.started if spec.hostname == "crash"]
     assert len(starts) == 6
     times = _start_times(cluster, "crash")
-    gaps = [round(after - before) for before, after in zip(times, times[1:], strict=False)]
+    gaps = [round(after - before) for before, after in pairwise(times)]
     # One second of running, then: at once, 10, 20, 40, 80.
     assert gaps == [1, 11, 21, 41, 81]
 
@@ -140,9 +141,9 @@ async def test_a_program_that_is_not_there_reads_as_recorded(cluster: FakeCluste
     await cluster.advance(5)
     container = status_of(cluster.pod("notfound"))
     why = (
-        "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create "
-        'failed: unable to start container process: exec: "/no/such/binary": stat /no/such/binary: no such file '
-        "or directory"
+        "failed to create containerd task: failed to create shim task: OCI runtime create failed: "
+        'runc create failed: unable to start container process: exec: "/no/such/binary": '
+        "stat /no/such/binary: no such file or directory"
     )
     assert container["state"]["waiting"] == {"reason": "RunContainerError", "message": why}
     terminated = container["lastState"]["terminated"]
@@ -157,7 +158,8 @@ async def test_a_missing_image_is_pulled_again_with_back_off(cluster: FakeCluste
     waiting = waiting_of(cluster, "web")
     assert waiting["reason"] == "ErrImagePull"
     assert waiting["message"] == (
-        'failed to pull and unpack image "localhost:1/none:v1": failed to resolve image: failed to do request: '
+        'failed to pull and unpack image "localhost:1/none:v1": failed to resolve image: '
+        "failed to do request: "
         'Head "https://localhost:1/v2/none/manifests/v1": dial tcp 127.0.0.1:1: connect: connection refused'
     )
     # A Pod without an image has an address all the same.

@@ -183,13 +183,12 @@ async def test_init_containers_run_in_order_and_a_sidecar_outlives_the_main_cont
     cluster: FakeCluster,
 ) -> None:
     order: list[str] = []
-    cluster.runtime.programs["init"] = lambda p: (
-        (
-            order.append("init"),
-            cluster.clock.call_later(2, lambda: p.end(0)),
-        )
-        and None
-    )
+
+    def init(process: FakeProcess) -> None:
+        order.append("init")
+        cluster.clock.call_later(2, lambda: process.end(0))
+
+    cluster.runtime.programs["init"] = init
     cluster.runtime.programs["side"] = lambda p: order.append("side")
     cluster.runtime.programs["serve"] = lambda p: order.append("main")
     cluster.api.create("Pod", with_sidecar())

@@ -40,13 +40,12 @@ _KEPT_LOGS = 2
 async def start(worker: PodWorker, container: Container) -> None:
     """Bring the container up, or say why it can't be. Ends with the Pod looked at again."""
     try:
-        image = await _image(worker, container)
-        if worker.stopping or image is None:
-            return
         if not worker.sandbox_ready:
             worker.sandbox_ready = True
             worker.publish()
-        worker.shown_address = worker.address
+        image = await _image(worker, container)
+        if worker.stopping or image is None:
+            return
         if container.container_id:
             container.restarts += 1
         container_id = worker.new_container_id()
@@ -85,14 +84,15 @@ async def _image(worker: PodWorker, container: Container) -> Image | None:
         try:
             return await launch.obtain_image(node, worker.pod, container)
         except PullError as error:
-            worker.sandbox_ready = True
             worker.shown_address = worker.address
             if error.reason == "ErrImagePull":
                 worker.report("Warning", "Failed", "Error: ErrImagePull", container)
             elif error.reason in ("ErrImageNeverPull", "InvalidImageName"):
                 worker.report("Warning", "Failed", f"Error: {error.reason}", container)
-            container.note_waiting(error.reason, error.message)
-            worker.publish()
+            if delay == _PULL_FIRST:
+                # Later failures are shown as the back-off that they lead to.
+                container.note_waiting(error.reason, error.message)
+                worker.publish()
             # The Pod is looked at a second later and finds the image in its back-off.
             await worker.nap(_PULL_LOOK)
             if error.reason == "ErrImagePull" and not worker.stopping:
@@ -127,6 +127,7 @@ def _log(worker: PodWorker, container: Container, process: Process) -> None:
 
 async def _started(worker: PodWorker, container: Container, process: Process) -> None:
     container.process = process
+    worker.shown_address = worker.address
     worker.report("Normal", "Started", "Container started", container)
     spec = container.spec
     container.note_running(process.started_at, container.image, container.image_id, container.container_id)
@@ -230,6 +231,7 @@ def _termination_message(worker: PodWorker, container: Container, *, failed: boo
 
 
 def _failed_to_start(worker: PodWorker, container: Container, why: str) -> None:
+    worker.shown_address = worker.address
     message = _TASK_FAILED + why
     now = worker.node.clock.now()
     worker.report("Warning", "Failed", f"Error: {message}", container)

@@ -309,6 +309,8 @@ class PodWorker:
             if not self._gone:
                 self.publish()
             return
+        if grace is not None:
+            self.publish()
         self.stopping = True
         default = float(self.pod["spec"].get("terminationGracePeriodSeconds", 30))
         self._grace_ends = clock.monotonic() + (grace if grace is not None else default)
@@ -321,8 +323,6 @@ class PodWorker:
             self._cancel_timers(container)
             # Readiness goes on, so that the endpoints keep saying whether the Pod still serves.
             self.stop_probes(container, STARTUP, LIVENESS)
-        if grace is not None and not self._gone:
-            self.publish()
         self._stop_next()
 
     def _stop_next(self) -> None:
