@@ -82,6 +82,11 @@ def test_every_trap_fails_its_cell_and_honest_cells_pass(tmp_path: Path) -> None
         assert says in found[number]
 
 
+def test_an_unknown_magic_as_the_first_error_does_not_hang_the_kernel(tmp_path: Path) -> None:
+    done = run(tmp_path, cell("%nosuchmagic"), cell("1 + 1"), limit=20)
+    assert [failure.cell for failure in done.failures] == [1]
+
+
 def test_a_cell_that_is_meant_to_fail_may(tmp_path: Path) -> None:
     assert run(tmp_path, cell("!false", "raises-exception"), cell("1 + 1")).passed
 

@@ -72,6 +72,13 @@ def shown(function: Callable[P, Page]) -> Callable[P, None]:
     return call
 
 
+def lone_answer(lines: list[str]) -> list[str]:
+    """`%%answer FILE` without text below it, which IPython refuses as an empty cell, as `%answer FILE`."""
+    if lines and lines[0].startswith("%%answer ") and not "".join(lines[1:]).strip():
+        return [lines[0].removeprefix("%").rstrip("\n") + "\n"]
+    return lines
+
+
 def clear(function: Callable[P, R]) -> Callable[P, R]:
     """Turn errors that say what to do into ones without a traceback."""
 
@@ -121,6 +128,7 @@ class Notebook:
         if self._shell is None:
             return
         self._shell.register_magic_function(self._answer, "line_cell", "answer")
+        self._shell.input_transformers_cleanup.append(lone_answer)
         if os.environ.get("DOCKYARD_STRICT") == "1":
             self._shell.extension_manager.load_extension("dockyard.views.strict")
 

@@ -35,6 +35,8 @@ class Strict:
         if getattr(self.shell, "_dockyard_strict", None):
             return
         self.shell._dockyard_strict = self
+        # ipykernel 7.4 answers an unknown magic from this attribute, which no error has set yet, and hangs.
+        self.shell._last_traceback = getattr(self.shell, "_last_traceback", None)
         self.shell.system = self._system
         self.shell.getoutput = self._getoutput
         for name in ("bash", "sh"):
