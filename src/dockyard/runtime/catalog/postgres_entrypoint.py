@@ -24,8 +24,9 @@ become_postgres() {
     mkdir -p "$PGDATA"
     chmod 0700 "$PGDATA" 2>/dev/null || :
     chown -R postgres "$PGDATA" /var/run/postgresql 2>/dev/null || :
-    if setpriv --reuid=postgres --regid=postgres --clear-groups true 2>/dev/null; then
-        exec setpriv --reuid=postgres --regid=postgres --clear-groups "$0" "$@"
+    # The group first, in a step of its own: who has given up the user may not be believed to be root any more.
+    if setpriv --regid=postgres --clear-groups setpriv --reuid=postgres true 2>/dev/null; then
+        exec setpriv --regid=postgres --clear-groups setpriv --reuid=postgres "$0" "$@"
     fi
     # Where there is one user only, it takes the other's number.
     if unshare --user --map-user=999 --map-group=999 true 2>/dev/null; then
