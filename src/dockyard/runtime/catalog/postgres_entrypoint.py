@@ -24,7 +24,7 @@ become_postgres() {
     mkdir -p "$PGDATA"
     chmod 0700 "$PGDATA" 2>/dev/null || :
     chown -R postgres "$PGDATA" /var/run/postgresql 2>/dev/null || :
-    # The group first, in a step of its own: who has given up the user may not be believed to be root any more.
+    # The group first, in a step of its own: who has given up the user may no longer be believed to be root.
     if setpriv --regid=postgres --clear-groups setpriv --reuid=postgres true 2>/dev/null; then
         exec setpriv --regid=postgres --clear-groups setpriv --reuid=postgres "$0" "$@"
     fi
