@@ -214,3 +214,11 @@ def test_unreadable_directories_are_removed_too(store: ImageStore, tmp_path: Pat
     os.chmod(locked, 0)
     snapshots.remove("c")
     assert snapshots.names() == []
+
+
+def test_steps_of_a_build_dont_outlive_the_daemon(store: ImageStore, tmp_path: Path) -> None:
+    image = commit(store, {"a": "1"})
+    snapshots = Snapshots(tmp_path / "containers", store, overlay=True)
+    snapshots.prepare("container", image)
+    snapshots.prepare("step", image, temporary=True)
+    assert Snapshots(tmp_path / "containers", store, overlay=True).names() == ["container"]

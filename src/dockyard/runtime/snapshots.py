@@ -19,6 +19,8 @@ NOT_IN_IMAGES = (
     "usr/share/dockyard/wheelhouse",
 )  # fmt: skip
 
+_TEMPORARY = "temporary"
+
 # Programs and libraries: nobody writes into these in place (installers put a new file there), so containers
 # without overlays may share them. Everything else is copied.
 _SHARED = ("usr/bin/", "usr/sbin/", "usr/lib/", "usr/local/bin/", "usr/local/lib/", "usr/share/", "opt/venv/")
@@ -32,12 +34,19 @@ class Snapshots:
         self._store = store
         self._overlay = overlay
         root.mkdir(parents=True, exist_ok=True)
+        for mark in root.glob(f"*/{_TEMPORARY}"):
+            self.remove(mark.parent.name)
 
-    def prepare(self, container_id: str, image: Image | None) -> Rootfs:
-        """A fresh root file system; without an image, an empty one. Takes up to a second without overlays."""
+    def prepare(self, container_id: str, image: Image | None, *, temporary: bool = False) -> Rootfs:
+        """A fresh root file system; without an image, an empty one. Takes up to a second without overlays.
+
+        A `temporary` one is gone when the store is opened again: the steps of a build don't outlive a daemon.
+        """
         self.remove(container_id)
         directory = self._root / container_id
         (directory / "upper").mkdir(parents=True)
+        if temporary:
+            (directory / _TEMPORARY).touch()
         (directory / "work").mkdir()
         if self._overlay:
             (directory / "merged").mkdir()

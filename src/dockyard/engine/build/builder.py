@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
@@ -53,6 +54,10 @@ class Builder:
         self._groups = groups
         self._tagged = tagged
         self._wheelhouse = wheelhouse
+        self._contexts = runtime.images.root / "contexts"
+        # What a killed daemon was sent is of no use to anyone.
+        shutil.rmtree(self._contexts, ignore_errors=True)
+        self._contexts.mkdir()
 
     async def build(self, body: AsyncIterator[bytes], options: Options) -> AsyncIterator[Message]:
         """Read the context and the Dockerfile; the messages that follow are the build itself.
@@ -60,10 +65,8 @@ class Builder:
         Closing the iterator ends the build. Raises EngineError before there is a stream: for a context
         without a Dockerfile, or a Dockerfile that can't be read.
         """
-        parent = self._runtime.images.root / "contexts"
-        parent.mkdir(exist_ok=True)
-        with await receive(body, parent) as archive:
-            context = await asyncio.to_thread(Context, archive, options.dockerfile, parent)
+        with await receive(body, self._contexts) as archive:
+            context = await asyncio.to_thread(Context, archive, options.dockerfile, self._contexts)
         try:
             plan = _Plan(context.text, options)
         except DockerfileError as error:
@@ -150,7 +153,7 @@ class _Build:
             await self._build()
         except BuildFailed as error:
             self._queue.put_nowait(error.render())
-        except (ExpansionError, LayerError, Unavailable) as error:
+        except (ExpansionError, LayerError, Unavailable, OSError) as error:
             self._queue.put_nowait(BuildFailed(str(error)).render())
         except Exception as error:
             logger.exception("a build stopped on a mistake of ours")
@@ -213,16 +216,20 @@ class _Build:
             return StageState(self._stages[index].image)
         if name == "scratch":
             return StageState(None)
+        loop = asyncio.get_running_loop()
+
+        def progress(text: str) -> None:
+            # As a pull shows its progress; from a thread.
+            if not self._options.quiet:
+                loop.call_soon_threadsafe(self._queue.put_nowait, {"status": text})
+
         try:
-            image = await asyncio.to_thread(self._runtime.images.resolve, name, self._progress)
+            image = await asyncio.to_thread(self._runtime.images.resolve, name, progress)
         except InvalidReference as error:
             raise BuildFailed(f"failed to parse base name {name!r}: {error}") from error
         except ImageNotFound as error:
             raise BuildFailed(unreachable(name)) from error
         return StageState(image)
-
-    def _progress(self, text: str) -> None:
-        logger.info("images/%s", text)
 
     def _named_stages(self) -> Callable[[str], StageState | None]:
         earlier = len(self._stages) - 1

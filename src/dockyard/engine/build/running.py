@@ -54,7 +54,8 @@ class Step:
     async def run(self, state: StageState, command: Command, output: Callable[[str], None]) -> Layer:
         """Raises BuildFailed, with the command's exit code if it had one."""
         runtime = self._runtime
-        rootfs = await asyncio.to_thread(runtime.snapshots.prepare, self.id, state.image)
+        prepare = runtime.snapshots.prepare
+        rootfs = await asyncio.to_thread(prepare, self.id, state.image, temporary=True)
         runtime.network.attach(self.id, groups=self._around.groups)
         try:
             volumes = [path.strip("/") for path in state.config.get("Volumes") or {}]
