@@ -6,7 +6,7 @@ import urllib.request
 from dockyard.exercises import Build, CommandFailed, Live, Running, Trial, exercise
 
 EDIT_BUDGET = 100_000  # bytes that a rebuild may write for one edited line
-TOOLS_BUDGET = 60_000_000  # bytes that quotes may add to its base image
+TOOLS_BUDGET = 40_000_000  # bytes that quotes may add to its base image
 COMPILERS = ("tcc", "gcc", "cc", "clang", "c++", "zig")
 
 
@@ -112,7 +112,7 @@ def ships_no_compiler(trial: Trial) -> None:
     """`quotes` computes prices with a small library in C. Its image carries everything that built and tested it: a
     compiler, a type checker, a test runner. Every node pulls all of that, and every attacker finds it there.
 
-    Change `e2/Dockerfile` so that the image adds at most 60 MB to its base, holds no compiler, and still computes quotes.
+    Change `e2/Dockerfile` so that the image adds at most 40 MB to its base, holds no compiler, and still computes quotes.
 
     **Measured:** the image's size, a quote from a running container, and a search for compilers in its file system.
     About 25 s.

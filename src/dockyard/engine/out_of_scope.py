@@ -42,8 +42,6 @@ def routes(engine: Engine) -> Routes:
         ("GET", "/containers/{id}/changes"),
         ("GET", "/containers/{id}/export"),
         ("POST", "/commit"),
-        ("GET", "/images/get"),
-        ("GET", "/images/{name:path}/get"),
         ("POST", "/images/load"),
     ):
         yield method, path, _missing(engine, path)
@@ -92,7 +90,7 @@ def _missing(engine: Engine, path: str) -> Handler:
     async def answer(request: Request) -> Response:
         if "{id}" in path:
             engine.registry.get(request.path_parameters["id"])
-        # Differs: copying files, commits, exports, saves and loads are not there.
+        # Differs: copying files, commits, exports and loads are not there.
         raise NotSupported(f"dockyard does not have {request.method} {path.replace(':path', '')}")
 
     return answer
