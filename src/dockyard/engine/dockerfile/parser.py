@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from dockyard.engine.dockerfile.errors import DockerfileError
 
 _DIRECTIVE = re.compile(r"#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*")
-_HEREDOC = re.compile(r"(?<![<\w])\d*<<(-?)\s*(['\"]?)([a-zA-Z0-9_.]+)\2")
+_HEREDOC = re.compile(r"(?<!\S)\d*<<(-?)(['\"]?)([^\s<'\"]+)\2(?!\S)")
 _BLANKS = " \t\v\f\r"
 
 
@@ -56,7 +56,7 @@ def parse(text: str) -> Parsed:
     for number, row in numbered:
         first = _strip_comment(row.lstrip(" \t\v\f\r").rstrip("\r"))
         joined, more = _continued(first, escape)
-        empty = False
+        continued, empty = more, False
         while more:
             following = next(numbered, None)
             if following is None:
@@ -69,7 +69,7 @@ def parse(text: str) -> Parsed:
                 continue
             part, more = _continued(row, escape)
             joined += part
-        if not joined.strip():
+        if not joined.strip() and not continued:
             continue
         if empty:
             warnings.append(f"[WARNING]: Empty continuation line found in: {joined.strip()}")
