@@ -78,17 +78,22 @@ async def test_standing_connection_falls_silent_while_cut_and_goes_on_when_resto
     await until(pinger, "answered", times=3)
 
 
-async def test_cut_outlives_the_worker_and_so_does_its_end(network: Network, parent: SmallParent) -> None:
+@pytest.mark.parametrize("prelude", ["", REFUSE_SOCKETS], ids=["sockets", "processes"])
+async def test_cut_outlives_the_worker_and_so_does_its_end(
+    network: Network, parent: SmallParent, prelude: str
+) -> None:
+    parent.kill_worker()
+    parent.start_worker(prelude)
     pinger = await ping(network, parent)
     network.cut(["database"])
     await until(pinger, "silence", times=3)
     parent.kill_worker()
-    parent.start_worker()
+    parent.start_worker(prelude)
     await until(pinger, "silence", times=3)
     assert await call(parent, "orders", address(network, "database"), timeout=0.2) == "TimeoutError"
     parent.kill_worker()
     network.restore(["database"])
-    parent.start_worker()
+    parent.start_worker(prelude)
     await until(pinger, "answered", times=3)
 
 
@@ -114,3 +119,17 @@ async def test_cut_sandbox_still_reaches_itself_and_is_reached_by_the_node(
     writer.write(b"probe\n")
     assert await reader.readline() == b"database got probe\n"
     writer.close()
+
+
+async def test_stopped_process_goes_on_although_its_connection_is_gone(
+    network: Network, parent: SmallParent
+) -> None:
+    parent.kill_worker()
+    parent.start_worker(REFUSE_SOCKETS)
+    pinger = await ping(network, parent)
+    network.cut(["database"])
+    await until(pinger, "silence", times=3)
+    pinger.process.kill()
+    pinger.process.wait()
+    network.restore(["database"])
+    assert await call(parent, "orders", address(network, "database")) == "database got hello"

@@ -44,6 +44,7 @@ class _Member:
     search: tuple[str, ...]
     # (kind of socket, address, port asked for) -> the port it really has; only what has been bound.
     ports: dict[tuple[int, str, int], int] = field(default_factory=dict)
+    stopped: list[int] = field(default_factory=list)  # processes that the worker has stopped for a cut
     connected: asyncio.Event = field(default_factory=asyncio.Event)  # clear while the sandbox is cut off
 
 
@@ -117,7 +118,7 @@ class Network:
         described = Sandbox(sandbox, own, localhost_of(own), "\n".join(lines) + "\n")
         member = _Member(described, set(groups), tuple(search))
         if old is not None:
-            member.connected, member.ports = old.connected, old.ports
+            member.connected, member.ports, member.stopped = old.connected, old.ports, old.stopped
         else:
             member.connected.set()
         self._members[sandbox] = member
@@ -307,6 +308,8 @@ class Network:
             return  # detached meanwhile
         if message["op"] == "bound":
             member.ports[message["kind"], message["address"], message["port"]] = message["real"]
+        elif message["op"] == "stopped":
+            member.stopped = message["pids"]
         elif message["op"] == "idle":
             member.ports.clear()
 
@@ -333,6 +336,8 @@ class Network:
         for (kind, bound, port), real in member.ports.items():
             known = {"sandbox": name, "kind": kind, "address": bound, "port": port, "real": real}
             self._push({"op": "bound", **known})
+        if member.stopped:
+            self._push({"op": "stopped", "sandbox": name, "pids": member.stopped})
         if not member.connected.is_set():
             self._push({"op": "cut", "sandbox": name, "cut": True})
 

@@ -99,11 +99,17 @@ class Worker:
         return {sandbox.name for sandbox in self._tables.sandboxes.values() if sandbox.cut}
 
     def _enforce(self, names: set[str]) -> None:
-        if names and self._tables.ready:
-            try:
-                enforce(self._tables, names, self._severed)
-            except OSError:
-                logger.exception("cut: %s", ", ".join(sorted(names)))
+        if not names or not self._tables.ready:
+            return
+        concerned = [self._tables.sandboxes[name] for name in names & self._tables.sandboxes.keys()]
+        before = [set(sandbox.stopped) for sandbox in concerned]
+        try:
+            enforce(self._tables, names, self._severed)
+        except OSError:
+            logger.exception("cut: %s", ", ".join(sorted(names)))
+        for sandbox, stopped in zip(concerned, before, strict=True):
+            if sandbox.stopped != stopped:
+                self._tell_daemon({"op": "stopped", "sandbox": sandbox.name, "pids": sorted(sandbox.stopped)})
 
     def _serve(self, fd: int, event: int) -> None:
         listener, key, sandbox = self._listeners[fd]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from dockyard.runtime.packet_loss import drop_everything, drop_nothing
 from dockyard.runtime.supervisor_sockets import inode_at, standing
-from dockyard.runtime.supervisor_tables import Tables
+from dockyard.runtime.supervisor_tables import Sandbox, Tables
 
 logger = logging.getLogger(__name__)
 
@@ -25,24 +25,27 @@ def enforce(tables: Tables, names: set[str], done: set[int]) -> None:
 
     `done` holds the ends that are severed already, and is kept up to date. Both ends lose every segment, so
     TCP sees what it sees when a cable is cut, and sends again when it is mended. Where the kernel doesn't let
-    us reach a program's sockets, the sandbox's process that holds one is stopped instead.
+    us reach a program's sockets, the sandbox's process that holds one is stopped instead, and noted in
+    `Sandbox.stopped`, since its connection may be gone when it is to go on.
     Differs: connections to addresses outside the machine stand on.
     """
     owns = {sandbox.own: sandbox for sandbox in tables.sandboxes.values()}
     sever: set[int] = set()
     mend: set[int] = set()
-    own_ends: set[int] = set()
+    own_ends: dict[int, Sandbox] = {}
     for end in standing():
         here, there = owns.get(end.local), owns.get(end.remote)
         if here is there or not names & {side.name for side in (here, there) if side is not None}:
             continue
-        # The node itself (probes, port-forward) is 127.0.0.1 and goes on; published ports come from the
-        # gateway.
+        # The node itself (probes, port-forward) is 127.0.0.1 and goes on; published ports are the gateway's.
         if (here or there) and end.local != _NODE and end.remote != _NODE:
             severed = any(side is not None and side.cut for side in (here, there))
             (sever if severed else mend).add(end.inode)
             if here is not None and here.cut == severed:
-                own_ends.add(end.inode)
+                own_ends[end.inode] = here
+    for name in names & tables.sandboxes.keys():
+        if not tables.sandboxes[name].cut:
+            _go_on(tables.sandboxes[name])
     done &= sever | mend
     done -= mend
     if not sever - done and not mend:
@@ -52,8 +55,8 @@ def enforce(tables: Tables, names: set[str], done: set[int]) -> None:
             with _take_socket(pid, fd) as sock:
                 (drop_everything if inode in sever else drop_nothing)(sock)
         except PermissionError:
-            if inode in own_ends:
-                _stop(pid) if inode in sever else _go_on(pid)
+            if inode in sever and inode in own_ends:
+                _stop(pid, own_ends[inode])
         except OSError as error:
             logger.debug("process %d: its connection went away: %s", pid, error)
     done |= sever
@@ -86,13 +89,16 @@ def _take_socket(pid: int, fd: int) -> socket.socket:
     return socket.socket(fileno=taken)
 
 
-def _stop(pid: int) -> None:
-    logger.info("process %d: stopped, for its sandbox is cut off", pid)
+def _stop(pid: int, sandbox: Sandbox) -> None:
+    logger.info("sandbox %s: process %d is stopped while it is cut off", sandbox.name, pid)
+    sandbox.stopped.add(pid)
     _signal(pid, signal.SIGSTOP)
 
 
-def _go_on(pid: int) -> None:
-    _signal(pid, signal.SIGCONT)
+def _go_on(sandbox: Sandbox) -> None:
+    for pid in sandbox.stopped:
+        _signal(pid, signal.SIGCONT)
+    sandbox.stopped.clear()
 
 
 def _signal(pid: int, number: int) -> None:

@@ -45,6 +45,7 @@ class Sandbox:
     cut: bool = False
     # What it has bound: the kind of socket, the address, the port it asked for -> the port it really has.
     ports: dict[tuple[int, bytes, int], int] = field(default_factory=dict)
+    stopped: set[int] = field(default_factory=set)  # processes that stand still while it is cut off
     localhost: bytes = field(init=False)
     ipv6: bytes = field(init=False)
 
@@ -93,7 +94,7 @@ class Tables:
             own = socket.inet_aton(message["address"])
             sandbox = Sandbox(message["sandbox"], own, frozenset(message["groups"]))
             if old is not None:
-                sandbox.ports = old.ports
+                sandbox.ports, sandbox.stopped = old.ports, old.stopped
             self.sandboxes[sandbox.name] = self._owners[own] = sandbox
         elif operation == "detach":
             self._detach(message["sandbox"])
@@ -104,6 +105,8 @@ class Tables:
         elif operation == "bound" and message["sandbox"] in self.sandboxes:
             key = (message["kind"], socket.inet_aton(message["address"]), message["port"])
             self.sandboxes[message["sandbox"]].ports[key] = message["real"]
+        elif operation == "stopped" and message["sandbox"] in self.sandboxes:
+            self.sandboxes[message["sandbox"]].stopped = set(message["pids"])
         elif operation == "cut" and message["sandbox"] in self.sandboxes:
             self.sandboxes[message["sandbox"]].cut = message["cut"]
 
