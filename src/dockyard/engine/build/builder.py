@@ -14,6 +14,7 @@ from dockyard.engine.build.options import Options
 from dockyard.engine.build.running import Surroundings
 from dockyard.engine.build.stage import StageState
 from dockyard.engine.build.steps import Steps
+from dockyard.engine.build.work import Work
 from dockyard.engine.dockerfile import (
     DockerfileError,
     Instruction,
@@ -129,7 +130,8 @@ class _Build:
         self._escape = plan.parsed.escape
         self._stages: list[StageState] = []
         self._number = 0
-        self._steps = Steps(runtime, context, options, self._arguments, around, self._stream, self._escape)
+        self._work_on = Work(runtime, context, options, self._arguments, around, self._stream, self._escape)
+        self._steps = Steps(self._work_on)
 
     async def messages(self) -> AsyncIterator[Message]:
         """The stream; ends after `Successfully tagged` or after an error."""
@@ -196,7 +198,7 @@ class _Build:
         state = await self._begin(stage.begin.args[0])
         self._stages.append(state)
         self._arguments.begin_stage()
-        self._steps.begin(state, self._named_stages())
+        self._work_on.begin(state, self._named_stages())
         self._stream(f" ---> {short_id(state.image.id) if state.image else ''}\n")
         await self._run_triggers(state)
         for instruction in stage.body:

@@ -1,0 +1,66 @@
+"""RUN: which command, under which name in the history and in the cache."""
+
+import json
+import re
+
+from dockyard.engine.build.errors import BuildFailed
+from dockyard.engine.build.running import Command, Step
+from dockyard.engine.build.work import Work
+from dockyard.engine.dockerfile import Instruction
+from dockyard.runtime.references import short_id
+
+_BUILDKIT = (
+    "the --mount option requires BuildKit. Refer to https://docs.docker.com/go/buildkit/ to learn how to "
+    "build images with BuildKit enabled"
+)
+
+
+class RunStep:
+    """RUN in every form."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    async def do(self, instruction: Instruction) -> None:
+        """Raises BuildFailed."""
+        if instruction.mounts:
+            raise BuildFailed(_BUILDKIT)
+        state = self._work.state
+        environment = state.environment()
+        arguments = self._work.arguments.for_stage(environment)
+        command = self._command(instruction, {**arguments, **environment})
+        created_by = " ".join([*command.argv, command.script] if command.script else command.argv)
+        if arguments:
+            recorded = self._work.arguments.in_history(arguments)
+            created_by = " ".join([f"|{len(recorded)}", *recorded, created_by])
+        hidden = json.dumps(sorted(arguments.items()))  # a proxy changes the result, but not the history
+        key = self._work.key(created_by + hidden)
+        if self._work.cached(key):
+            return
+        step = Step(self._work.runtime, self._work.around)
+        self._work.stream(f" ---> Running in {short_id(step.id)}\n")
+        try:
+            layer = await step.run(state, command, self._work.stream)
+        except BuildFailed:
+            self._work.say_removed(step.id, self._work.options.force_remove)
+            raise
+        self._work.say_removed(step.id, self._work.options.remove)
+        self._work.keep(key, created_by, layer)
+
+    def _command(self, instruction: Instruction, environment: dict[str, str]) -> Command:
+        shell = self._work.state.shell
+        if instruction.is_json:
+            return Command(instruction.args, environment)
+        if not instruction.heredocs:
+            return Command((*shell, *instruction.args), environment)
+        # Differs: the classic builder accepts a heredoc and runs nothing of it.
+        heredoc = instruction.heredocs[0]
+        if len(instruction.heredocs) == 1 and re.fullmatch(r"<<-?\s*\S+", instruction.args[0].strip()):
+            if heredoc.content.startswith("#!"):
+                path = f"/dev/{heredoc.name}"
+                return Command((path,), environment, heredoc.content, path)
+            return Command((*shell, heredoc.content), environment)
+        parts = [instruction.args[0]]
+        for one in instruction.heredocs:
+            parts.append(one.content + one.name)
+        return Command((*shell, "\n".join(parts) + "\n"), environment)
