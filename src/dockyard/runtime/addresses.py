@@ -6,6 +6,8 @@ import socket
 import zlib
 from typing import NamedTuple
 
+# Differs: programs see 127.x addresses where a container has 172.17.x.y or 10.244.x.y, their own 127.0.0.1 in
+# getsockname() and getpeername() too.
 # 127.N.0.0/16 holds the sandboxes' own addresses, 127.(N+128) their private localhosts, 127.(N+192) what
 # plays ::1. So whatever comes from 127.128.0.0/9 comes from the same sandbox (a line for pg_hba.conf, for
 # example).

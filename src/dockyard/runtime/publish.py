@@ -118,12 +118,15 @@ class _Port:
         except (OSError, ExceptionGroup) as error:
             logger.debug("sandbox %s: a published connection ended: %s", self.sandbox, error)
             _reset(writer)
-        finally:
+        except asyncio.CancelledError:
             for side in (writer, inner):
                 if side is not None:
-                    side.close()
-                    with suppress(OSError):
-                        await side.wait_closed()
+                    side.transport.abort()  # what is still to be sent may never go, as after a cut
+            raise
+        finally:
+            writer.close()
+            if inner is not None:
+                inner.close()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
