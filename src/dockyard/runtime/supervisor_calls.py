@@ -195,8 +195,8 @@ class Answers:
         inode, held = self._find(listener, call)
         return held is None and sockets.is_connected(inode)
 
-    # Differs: an address given to sendmsg() or sendmmsg() isn't looked at, so unconnected datagrams sent that way
-    # (Node.js' dgram) go to the machine's own loopback.
+    # Differs: an address given to sendmsg() or sendmmsg() isn't looked at, so unconnected datagrams sent that
+    # way (Node.js' dgram) go to the machine's own loopback.
     def _sendto(self, listener: Listener, call: Call, sandbox: Sandbox) -> None:
         family, address, port = sockets.parse_sockaddr(self._read_address(listener, call, 4, 5))
         if not address:
