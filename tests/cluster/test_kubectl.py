@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.cluster.conftest import Kubectl, LiveServer
+from tests.cluster.conftest import KUBECTL, Kubectl, LiveServer
+from tests.deadline import eventually
 
 DEPLOYMENT = """
 apiVersion: apps/v1
@@ -65,7 +67,14 @@ def test_apply_keeps_what_others_set_and_removes_what_the_file_dropped(k: Kubect
 
 def test_dropped_container_goes_and_the_order_is_the_files(k: Kubectl) -> None:
     k("apply", "-f", "-", stdin=DEPLOYMENT)
-    k("apply", "-f", "-", stdin=DEPLOYMENT.replace("      - {name: main", "      - {name: first, image: f}\n      - {name: main"))
+    k(
+        "apply",
+        "-f",
+        "-",
+        stdin=DEPLOYMENT.replace(
+            "      - {name: main", "      - {name: first, image: f}\n      - {name: main"
+        ),
+    )
     containers = read(k, "deploy", "web")["spec"]["template"]["spec"]["containers"]
     assert [container["name"] for container in containers] == ["first", "main", "side"]
     k("apply", "-f", "-", stdin=re.sub(r"      - \{name: side.*\n", "", DEPLOYMENT))
@@ -107,7 +116,12 @@ def test_every_output_form(k: Kubectl) -> None:
     wide = k("get", "deploy", "-o", "wide").splitlines()[1].split()
     assert wide[5:] == ["main,side", "app:1,side:1", "app=web"]
     assert k("get", "deploy", "web", "-o", "jsonpath={.spec.replicas}") == "2"
-    assert k("get", "deploy", "-o", "custom-columns=N:.metadata.name,R:.spec.replicas").split() == ["N", "R", "web", "2"]
+    assert k("get", "deploy", "-o", "custom-columns=N:.metadata.name,R:.spec.replicas").split() == [
+        "N",
+        "R",
+        "web",
+        "2",
+    ]
     assert "kind: Deployment" in k("get", "deploy", "web", "-o", "yaml")
     assert k("get", "deploy", "web", "-o", "go-template={{.metadata.name}}") == "web"
     assert "app=web" in k("get", "deploy", "--show-labels")
@@ -132,7 +146,9 @@ def test_selectors(k: Kubectl) -> None:
     assert names("-l", "tier!=back,tier") == ["a"]
     assert names("-l", "v>1") == ["b"]
     assert names("--field-selector", "metadata.name=a") == ["a"]
-    assert "metadata.name!=a" not in names("--field-selector", "metadata.name!=a,metadata.name!=b", "-l", "tier")
+    assert "metadata.name!=a" not in names(
+        "--field-selector", "metadata.name!=a,metadata.name!=b", "-l", "tier"
+    )
 
 
 def test_pages_are_one_consistent_list(k: Kubectl, server: LiveServer) -> None:
@@ -166,7 +182,10 @@ def test_create_commands_send_protobuf_and_it_is_understood(k: Kubectl) -> None:
     assert read(k, "cm", "conf")["data"] == {"a": "1"}
     assert read(k, "svc", "svc")["spec"]["ports"][0]["targetPort"] == 8080
     assert read(k, "hpa", "cli")["spec"]["maxReplicas"] == 3
-    assert read(k, "cj", "cron")["spec"]["jobTemplate"]["spec"]["template"]["spec"]["restartPolicy"] == "OnFailure"
+    assert (
+        read(k, "cj", "cron")["spec"]["jobTemplate"]["spec"]["template"]["spec"]["restartPolicy"]
+        == "OnFailure"
+    )
 
 
 def test_run_expose_and_set_image(k: Kubectl) -> None:
@@ -181,14 +200,22 @@ def test_run_expose_and_set_image(k: Kubectl) -> None:
 
 def test_patches_of_all_three_kinds(k: Kubectl) -> None:
     k("apply", "-f", "-", stdin=DEPLOYMENT)
-    k("patch", "deploy", "web", "-p", '{"spec":{"template":{"spec":{"containers":[{"name":"side","image":"s:2"}]}}}}')
+    k(
+        "patch",
+        "deploy",
+        "web",
+        "-p",
+        '{"spec":{"template":{"spec":{"containers":[{"name":"side","image":"s:2"}]}}}}',
+    )
     k("patch", "deploy", "web", "--type=merge", "-p", '{"metadata":{"labels":{"app":null,"x":"y"}}}')
     k("patch", "deploy", "web", "--type=json", "-p", '[{"op":"replace","path":"/spec/replicas","value":4}]')
     found = read(k, "deploy", "web")
     assert [c["image"] for c in found["spec"]["template"]["spec"]["containers"]] == ["app:1", "s:2"]
     assert found["metadata"]["labels"] == {"x": "y"}
     assert found["spec"]["replicas"] == 4
-    done = k.run("patch", "deploy", "web", "--type=json", "-p", '[{"op":"test","path":"/spec/replicas","value":1}]')
+    done = k.run(
+        "patch", "deploy", "web", "--type=json", "-p", '[{"op":"test","path":"/spec/replicas","value":1}]'
+    )
     assert done.returncode == 1
 
 
@@ -269,7 +296,10 @@ def finish(server: LiveServer, namespace: str) -> None:
     deployment = api.get("Deployment", "web", namespace)
     replicas = deployment["spec"]["replicas"]
     names = ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")
-    deployment["status"] = {"observedGeneration": deployment["metadata"]["generation"], **dict.fromkeys(names, replicas)}
+    deployment["status"] = {
+        "observedGeneration": deployment["metadata"]["generation"],
+        **dict.fromkeys(names, replicas),
+    }
     condition = {"type": "Available", "status": "True", "reason": "MinimumReplicasAvailable", "message": ""}
     deployment["status"]["conditions"] = [condition]
     server.do(api.update_status, "Deployment", deployment)
@@ -311,7 +341,10 @@ def test_delete_by_name_label_and_file(k: Kubectl) -> None:
         k("label", "cm", name, "sweep=yes")
     k("delete", "cm", "-l", "sweep=yes")
     assert k("get", "cm", "-o", "name") == "configmap/kube-root-ca.crt\n"
-    assert k("delete", "-f", "-", stdin=DEPLOYMENT) == f'deployment.apps "web" deleted from {k.namespace} namespace\n'
+    assert (
+        k("delete", "-f", "-", stdin=DEPLOYMENT)
+        == f'deployment.apps "web" deleted from {k.namespace} namespace\n'
+    )
     assert k("delete", "cm", "ghost", "--ignore-not-found") == ""
     assert k.run("get", "deploy", "web").returncode == 1
 
@@ -359,7 +392,9 @@ def test_explain_and_the_lists_of_resources(k: Kubectl) -> None:
 def test_auth_questions(k: Kubectl) -> None:
     assert k("auth", "can-i", "delete", "nodes") == "yes\n"
     assert "*.*" in k("auth", "can-i", "--list")
-    assert re.search(r"Username +kubernetes-admin\nGroups +\[system:masters system:authenticated\]", k("auth", "whoami"))
+    assert re.search(
+        r"Username +kubernetes-admin\nGroups +\[system:masters system:authenticated\]", k("auth", "whoami")
+    )
 
 
 def test_new_namespace_is_furnished(k: Kubectl) -> None:
@@ -374,7 +409,9 @@ def test_service_addresses_and_node_ports_are_unique(k: Kubectl) -> None:
     one = read(k, "svc", "one")["spec"]
     assert one["clusterIP"].startswith("10.96.")
     assert 30000 <= one["ports"][0]["nodePort"] <= 32767
-    taken = k.run("create", "service", "nodeport", "two", "--tcp=80", f"--node-port={one['ports'][0]['nodePort']}")
+    taken = k.run(
+        "create", "service", "nodeport", "two", "--tcp=80", f"--node-port={one['ports'][0]['nodePort']}"
+    )
     assert "provided port is already allocated" in taken.stderr
     far = k.run("create", "service", "nodeport", "two", "--tcp=80", "--node-port=80")
     assert "The range of valid ports is 30000-32767" in far.stderr
@@ -391,18 +428,18 @@ def test_server_side_apply_is_refused_clearly(k: Kubectl) -> None:
 
 
 def test_watch_prints_rows_as_they_change(k: Kubectl, server: LiveServer) -> None:
-    import subprocess
-
     k("create", "cm", "watched")
     environment = {"KUBECONFIG": str(k.kubeconfig), "KUBECACHEDIR": str(k.cache), "HOME": str(k.cache)}
-    from tests.cluster.conftest import KUBECTL
-
     argv = [str(KUBECTL), "-n", k.namespace, "get", "cm", "watched", "-w"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline().split() == ["NAME", "DATA", "AGE"]
-        assert process.stdout.readline().split()[:2] == ["watched", "0"]
-        patch = {"data": {"a": "1", "b": "2"}}
-        server.do(server.plane.api.patch, "ConfigMap", "watched", patch, "merge", namespace=k.namespace)
-        assert process.stdout.readline().split()[:2] == ["watched", "2"]
-        process.terminate()
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().split() == ["NAME", "DATA", "AGE"]
+            assert process.stdout.readline().split()[:2] == ["watched", "0"]
+            # kubectl leaves out the first state of its watch, which it has just printed.
+            eventually(lambda: server.plane.store._subscribers, "the watch is open")
+            patch = {"data": {"a": "1", "b": "2"}}
+            server.do(server.plane.api.patch, "ConfigMap", "watched", patch, "merge", namespace=k.namespace)
+            assert process.stdout.readline().split()[:2] == ["watched", "2"]
+        finally:
+            process.kill()

@@ -99,7 +99,11 @@ def test_failed_write_changes_nothing(tmp_path: Path) -> None:
 
 def test_objects_are_copies() -> None:
     store = Store(None)
-    store.put("ConfigMap", {"metadata": {"name": "a", "namespace": "n"}, "data": {"x": "1"}}, KINDS["ConfigMap"].prefix)
+    store.put(
+        "ConfigMap",
+        {"metadata": {"name": "a", "namespace": "n"}, "data": {"x": "1"}},
+        KINDS["ConfigMap"].prefix,
+    )
     record = store.get("ConfigMap", "n", "a")
     assert record is not None
     record.load()["data"]["x"] = "2"

@@ -29,7 +29,9 @@ def configmap(name: str, **labels: str) -> dict[str, Any]:
 
 
 @contextmanager
-def open_watch(server: LiveServer, query: str, path: str = "/api/v1/namespaces/default/configmaps") -> Iterator[Any]:
+def open_watch(
+    server: LiveServer, query: str, path: str = "/api/v1/namespaces/default/configmaps"
+) -> Iterator[Any]:
     connection = http.client.HTTPSConnection("127.0.0.1", server.port, context=context(server), timeout=10)
     connection.request("GET", f"{path}?watch=true&{query}", headers={"Accept": "application/json"})
     answer = connection.getresponse()
@@ -101,7 +103,9 @@ def test_revision_that_is_forgotten_is_410_inside_the_stream(server: LiveServer)
 
 def test_watch_ends_after_its_timeout_with_a_bookmark(server: LiveServer) -> None:
     revision = server.plane.store.revision
-    with open_watch(server, f"resourceVersion={revision}&timeoutSeconds=1&allowWatchBookmarks=true") as events:
+    with open_watch(
+        server, f"resourceVersion={revision}&timeoutSeconds=1&allowWatchBookmarks=true"
+    ) as events:
         assert [event["type"] for event in events] == ["BOOKMARK"]
 
 
