@@ -11,6 +11,7 @@ import click
 
 from dockyard.cli._daemon import start
 from dockyard.errors import UserError
+from dockyard.exercises.answers import Labs
 from dockyard.home import Home, project_root
 
 
@@ -31,6 +32,7 @@ def command(no_browser: bool, port: int, ip: str, lesson: str) -> None:
     notebook = find_notebook(project, lesson)
     home = Home.find()
     state = start(home)
+    Labs.find(home=home).give_out_all()
     click.echo(f"The platform is running (driver {state['driver']}); JupyterLab starts ...", err=True)
     arguments = [
         f"--ServerApp.root_dir={project}",
