@@ -181,8 +181,8 @@ class Lifecycle:
             hosts=tuple(hosts),
         )
         process = await self._runtime.run(spec)
-        self.log(container).record(process)
-        container.streams.connect(process)
+        # One subscription for both: what the process said before it is given to the first one only.
+        container.streams.connect(process, self.log(container).recorder())
         return process
 
     def _enter_networks(self, container: Container) -> str:

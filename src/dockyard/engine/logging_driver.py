@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dockyard.runtime.logs import Line, LogFile
 from dockyard.wire.clock import Clock, rfc3339_micro
-
-if TYPE_CHECKING:
-    from dockyard.runtime.process import Process
 
 
 class ContainerLog:
@@ -24,12 +20,13 @@ class ContainerLog:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = LogFile(path)
 
-    def record(self, process: Process) -> None:
-        """Write down what a process says."""
-        if self._kept:
-            # Nothing, but now the file knows that the container lives: followers wait for its first line.
-            self._file.append(1, b"", self._clock.now())
-            process.subscribe(lambda stream, data: self._file.append(stream, data, self._clock.now()))
+    def recorder(self) -> Callable[[int, bytes], None]:
+        """Begin the log of a process; return what takes its output."""
+        if not self._kept:
+            return lambda stream, data: None
+        # Nothing, but now the file knows that the container lives: followers wait for its first line.
+        self._file.append(1, b"", self._clock.now())
+        return lambda stream, data: self._file.append(stream, data, self._clock.now())
 
     def end(self) -> None:
         """The container has ended: followers come to their end."""

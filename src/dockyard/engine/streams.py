@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING
 
 from dockyard.engine.frames import STDERR, STDOUT
@@ -68,19 +68,22 @@ class Streams:
         self._attachments.discard(attachment)
         attachment.end()
 
-    def connect(self, process: Process) -> None:
-        """Carry a process's streams; input that came early is delivered."""
+    def connect(self, process: Process, record: Callable[[int, bytes], None] | None = None) -> None:
+        """Carry a process's streams, to `record` too; input that came early is delivered."""
         self._process = process
-        process.subscribe(self._receive)
+
+        def receive(stream: int, data: bytes) -> None:
+            if record is not None:
+                record(stream, data)
+            for attachment in list(self._attachments):
+                attachment.put(stream, data)
+
+        process.subscribe(receive)
         for data in self._early:
             process.write_stdin(data)
         self._early.clear()
         if self._input_closed:
             process.close_stdin()
-
-    def _receive(self, stream: int, data: bytes) -> None:
-        for attachment in list(self._attachments):
-            attachment.put(stream, data)
 
     def write(self, data: bytes) -> None:
         """Send input, or keep it until there is a process."""
