@@ -1,6 +1,7 @@
 """Makes the two compact schema files of the API server from the schemas that kubernetes-validate ships.
 
-    pip download --no-deps kubernetes-validate==1.37.0 && python tools/kubernetes_schema.py kubernetes_validate*.whl
+    pip download --no-deps kubernetes-validate==1.37.0
+    python tools/kubernetes_schema.py kubernetes_validate*.whl
 
 The schemas are those of Kubernetes (Apache-2.0). Written are, in src/dockyard/cluster/data/:
 `types.json.xz`, field types and merge keys, for checking and patching; and `openapi.json.xz`, the same
@@ -21,11 +22,15 @@ from dockyard.cluster.kinds import KINDS
 SOURCE = "kubernetes_validate/kubernetes-json-schema/v1.36.0-local/_definitions.json"
 TARGET = Path(__file__).parent.parent / "src/dockyard/cluster/data"
 EXTRA_KINDS = (
-    ("autoscaling", "v1", "Scale"), ("", "v1", "Binding"), ("policy", "v1", "Eviction"),
-    ("authentication.k8s.io", "v1", "TokenRequest"), ("authentication.k8s.io", "v1", "SelfSubjectReview"),
-    ("authorization.k8s.io", "v1", "SelfSubjectAccessReview"), ("authorization.k8s.io", "v1", "SelfSubjectRulesReview"),
+    ("autoscaling", "v1", "Scale"),
+    ("", "v1", "Binding"),
+    ("policy", "v1", "Eviction"),
+    ("authentication.k8s.io", "v1", "TokenRequest"),
+    ("authentication.k8s.io", "v1", "SelfSubjectReview"),
+    ("authorization.k8s.io", "v1", "SelfSubjectAccessReview"),
+    ("authorization.k8s.io", "v1", "SelfSubjectRulesReview"),
     ("authorization.k8s.io", "v1", "SubjectAccessReview"),
-)  # fmt: skip
+)
 META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 SCALARS = {
     "io.k8s.apimachinery.pkg.api.resource.Quantity": "Q",
@@ -112,7 +117,7 @@ def compact(schema: Schema) -> Schema:
 
 
 def type_of(schema: Schema) -> str:
-    """s b i32 i64 n(umber) B(ytes) T(ime) M(icrotime) Q(uantity) I(nt or string) any; [list {map #definition."""
+    """s b i32 i64 n(umber) B(ytes) T(ime) M(icrotime) Q(uantity) I(nt or string) any [list {map #other."""
     name = reference(schema)
     if name:
         return SCALARS.get(name, "#" + name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -30,11 +29,11 @@ spec:
 
 
 @pytest.fixture
-def k(server: LiveServer, kubectl: Kubectl, request: pytest.FixtureRequest) -> Iterator[Kubectl]:
+def k(server: LiveServer, kubectl: Kubectl, request: pytest.FixtureRequest) -> Kubectl:
     """kubectl in a namespace of the test's own."""
     name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:60].strip("-")
     server.do(server.plane.api.create, "Namespace", {"metadata": {"name": name}})
-    yield Kubectl(kubectl.kubeconfig, kubectl.cache, name)
+    return Kubectl(kubectl.kubeconfig, kubectl.cache, name)
 
 
 def read(k: Kubectl, *arguments: str) -> Any:

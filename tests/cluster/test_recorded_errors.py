@@ -72,7 +72,8 @@ def test_refusal_is_upstreams_word_for_word(
     name = request.node.callspec.id
     status, answer, warning = ask(connection, exchange)
     expected = exchange["response"]
-    recorded = exchange["status"], _refusal(exchange["status"], expected), exchange.get("header_warning") or ""
+    code = exchange["status"]
+    recorded = code, _refusal(code, expected), exchange.get("header_warning") or ""
     ours = status, _refusal(status, answer), warning
     if name in DIFFERENT:
         assert ours != recorded, f"{name} is as recorded by now: take it off errors-different.json"

@@ -88,9 +88,13 @@ def test_failed_write_changes_nothing(tmp_path: Path) -> None:
     seen: list[object] = []
     store.subscribe(seen.append)
     store._db.execute("PRAGMA max_page_count=1")  # as a full disk
-    with pytest.raises(ServiceUnavailable, match="full"):
+
+    def fill() -> None:
         for number in range(100):
             api.create("ConfigMap", {"metadata": {"name": f"c{number}"}, "data": {"x": "y" * 50_000}})
+
+    with pytest.raises(ServiceUnavailable, match="full"):
+        fill()
     stored = len(api.list("ConfigMap", "default"))
     assert len(seen) == store.revision - revision
     assert stored == 1 + len(seen)  # kube-root-ca.crt and what fitted

@@ -49,14 +49,12 @@ def complete(api: Api, kind: Kind, obj: Manifest) -> None:
 def on_update(kind: Kind, obj: Manifest, old: Manifest) -> None:
     """Admit a replaced object."""
     if kind.kind == "Namespace":
-        obj.setdefault("metadata", {}).setdefault("labels", {})["kubernetes.io/metadata.name"] = old[
-            "metadata"
-        ]["name"]
+        labels = obj["metadata"].setdefault("labels", {})
+        labels["kubernetes.io/metadata.name"] = old["metadata"]["name"]
         obj["spec"] = old.get("spec", {})
-    elif kind.kind == "Pod":
+    elif kind.kind == "Pod" and "serviceAccountName" in obj.get("spec", {}):
         # The deprecated twin of serviceAccountName follows it.
-        if "serviceAccountName" in obj.get("spec", {}):
-            obj["spec"]["serviceAccount"] = obj["spec"]["serviceAccountName"]
+        obj["spec"]["serviceAccount"] = obj["spec"]["serviceAccountName"]
 
 
 def on_delete(kind: Kind, name: str) -> None:
@@ -74,7 +72,8 @@ def furnish(api: Api, namespace: str) -> None:
         api.create("ServiceAccount", {"metadata": {"name": "default", "namespace": namespace}})
     if api.find("ConfigMap", "kube-root-ca.crt", namespace) is None:
         note = (
-            "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such "
+            "Contains a CA bundle that can be used to verify the kube-apiserver when using "
+            "internal endpoints such "
             "as the internal service IP or kubernetes.default.svc. No other usage is guaranteed across "
             "distributions of Kubernetes clusters."
         )

@@ -18,7 +18,7 @@ NODE_PORTS = range(30000, 32768)
 
 
 def allocate(store: Store, service: Manifest, old: Manifest | None, *, dry_run: bool) -> None:
-    """Give the Service what its type needs and it has not asked for, and hold what it asked for against others.
+    """Give the Service what its type needs and it has not asked for, and hold its wishes against others.
 
     A dry run reserves nothing, so it also refuses nothing (as upstream). Raises Invalid.
     """

@@ -181,7 +181,8 @@ class Api:
         new = patches.apply(row, _full(row, record), patch, patch_type)
         if new.get("metadata", {}).get("name") != name:
             raise BadRequest(
-                f"the name of the object ({new.get('metadata', {}).get('name', '')}) does not match the name on "
+                f"the name of the object ({new.get('metadata', {}).get('name', '')}) does not "
+                "match the name on "
                 f"the URL ({name})"
             )
         if check:
@@ -245,7 +246,10 @@ class Api:
         return self._store_change(row, record, obj, dry_run), False
 
     def bind(self, name: str, namespace: str, node: str) -> None:
-        """Assign a Pod to a node, as the scheduler's Binding does. Raises NotFound, Conflict when it has one."""
+        """Assign a Pod to a node, as the scheduler's Binding does.
+
+        Raises NotFound, Conflict when it has one.
+        """
         row = KINDS["Pod"]
         record = self._record(row, namespace, name)
         pod = _full(row, record)
@@ -297,7 +301,10 @@ class Api:
     # Telling
 
     def subscribe(self, callback: Callable[[Event], None]) -> Callable[[], None]:
-        """Call back after each committed write, in order; returns what ends it. Do not modify the event's objects."""
+        """Call back after each committed write, in order; returns what ends it.
+
+        Do not modify the event's objects.
+        """
         return self.store.subscribe(callback)
 
     def record_event(self, obj: Manifest, type: str, reason: str, message: str, *, component: str) -> None:

@@ -8,7 +8,10 @@ from typing import Any, NamedTuple
 
 
 class FieldError(NamedTuple):
-    """One cause of an Invalid status. `message` is without the field: `Required value`, `Invalid value: -1: ...`."""
+    """One cause of an Invalid status.
+
+    `message` is without the field: `Required value`, `Invalid value: -1: ...`.
+    """
 
     reason: str
     field: str

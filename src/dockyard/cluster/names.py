@@ -31,7 +31,8 @@ def subdomain_problems(value: str) -> list[str]:
     if not re.fullmatch(_SUBDOMAIN, value):
         problems.append(
             _regex_text(
-                "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "
+                "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric "
+                "characters, '-' or '.', "
                 "and must start and end with an alphanumeric character",
                 _SUBDOMAIN,
                 "example.com",
@@ -59,7 +60,10 @@ def dns_label_problems(value: str) -> list[str]:
 def label_key_problems(key: str) -> list[str]:
     """What is wrong with a label or annotation key: a name with an optional DNS prefix."""
     parts = key.split("/")
-    described = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
+    described = (
+        "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
+        "alphanumeric character"
+    )
     examples = ("MyName", "my.name", "123-abc")
     if len(parts) > 2:
         text = _regex_text(f"a valid label key {described}", _QUALIFIED, *examples)
@@ -85,7 +89,8 @@ def label_value_problems(value: str) -> list[str]:
     if not re.fullmatch(_VALUE, value):
         problems.append(
             _regex_text(
-                "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', "
+                "a valid label must be an empty string or consist of alphanumeric characters, "
+                "'-', '_' or '.', "
                 "and must start and end with an alphanumeric character",
                 _VALUE,
                 "MyValue",

@@ -1,8 +1,8 @@
 """Field numbers of the protobuf messages that clients send, as in the generated.proto files of k8s.io/api.
 
-Message: NUMBER NAME TYPE, ... Types: s string, i integer, b boolean, B bytes, Q Quantity, I IntOrString, T Time,
-- not read, anything else a message; [ a list of, { a map to, ^ its fields are the outer one's own. A type that ends
-in * is a pointer in Go: its zero value counts.
+Message: NUMBER NAME TYPE, ... Types: s string, i integer, b boolean, B bytes, Q Quantity, I IntOrString,
+T Time, - not read, anything else a message; [ a list of, { a map to, ^ its fields are the outer one's own.
+A type that ends in * is a pointer in Go: its zero value counts.
 """
 
 from __future__ import annotations

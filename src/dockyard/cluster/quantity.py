@@ -20,13 +20,13 @@ def parse(text: str | int | float) -> Fraction:
         raise ValueError(PROBLEM)
     number, suffix = Fraction(match[1]), match[2] or ""
     if suffix in _BINARY:
-        return number * 2 ** _BINARY[suffix]
+        return number * (1 << _BINARY[suffix])
     if suffix in _DECIMAL:
-        return number * Fraction(10) ** _DECIMAL[suffix]
+        return number * _ten(_DECIMAL[suffix])
     exponent = int(suffix[1:])
     if abs(exponent) > 30:
         raise ValueError(PROBLEM)
-    return number * Fraction(10) ** exponent
+    return number * _ten(exponent)
 
 
 def canonical(text: str | int | float) -> str:

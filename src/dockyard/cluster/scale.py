@@ -59,7 +59,8 @@ def apply(kind: Kind, obj: Manifest, scale: Manifest) -> Manifest:
     replicas = (scale.get("spec") or {}).get("replicas") or 0
     if not isinstance(replicas, int) or isinstance(replicas, bool):
         raise BadRequest(
-            'Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal string into Go struct '
+            'Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal string '
+            'into Go struct '
             "field ScaleSpec.spec.replicas of type int32"
         )
     if replicas < 0:

@@ -60,7 +60,7 @@ def from_labels(labels: Labels) -> Selector:
 
 
 def from_object(selector: Manifest | None) -> Selector | None:
-    """The selector of a `LabelSelector` object; None (matches nothing) for a missing one, everything for `{}`."""
+    """The selector of a `LabelSelector` object: everything for `{}`, None (nothing) for a missing one."""
     if selector is None:
         return None
     requirements = list(from_labels(selector.get("matchLabels") or {}))

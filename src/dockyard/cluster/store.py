@@ -160,7 +160,10 @@ class Store:
                 yield record
 
     def snapshot(self, kind: str, revision: int) -> list[Record]:
-        """The records of a kind as they were at a revision. Raises CompactedError when that is too long ago."""
+        """The records of a kind as they were at a revision.
+
+        Raises CompactedError when that is too long ago.
+        """
         records = dict(self._table(kind))
         for event in reversed(self.since(revision)):
             if event.kind != kind:

@@ -20,7 +20,8 @@ def warnings_for(kind: Kind, obj: Manifest) -> list[str]:
     if kind.kind in ("Deployment", "ReplicaSet") and dns_label_problems(obj["metadata"].get("name", "")):
         problems = ", ".join(dns_label_problems(obj["metadata"]["name"]))
         return [
-            "metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; "
+            "metadata.name: this is used in Pod names and hostnames, which can result in "
+            "surprising behavior; "
             f"a DNS label is recommended: [{problems}]"
         ]
     spec = obj.get("spec")
@@ -51,7 +52,8 @@ def _pod(spec: Manifest, path: str) -> list[str]:
                 place = f"{here}.env[{j}]"
                 if variable["name"] in names:
                     found.append(
-                        f'{place}: hides previous definition of "{variable["name"]}", which may be dropped when using apply'
+                        f'{place}: hides previous definition of "{variable["name"]}", which may '
+                        "be dropped when using apply"
                     )
                 names.add(variable["name"])
     return found

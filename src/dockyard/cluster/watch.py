@@ -56,8 +56,8 @@ class Change(NamedTuple):
 class Watch:
     """Changes since a revision, until closed.
 
-    The store never waits for a watcher: when the queue is full the watch is over (`overflowed`), and the client
-    begins anew from its last revision, or lists again when that is too old.
+    The store never waits for a watcher: when the queue is full the watch is over (`overflowed`), and the
+    client begins anew from its last revision, or lists again when that is too old.
     """
 
     def __init__(self, store: Store, selection: Selection, since: int) -> None:

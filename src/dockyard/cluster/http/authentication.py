@@ -52,7 +52,8 @@ def authorize(user: User, path: str, verb: str, target: Target | None) -> None:
     resource = f"{kind.plural}/{target.subresource}" if target.subresource else kind.plural
     where = f'in the namespace "{target.namespace}"' if target.namespace else "at the cluster scope"
     named = f' "{target.name}"' if target.name else ""
-    text = f'{kind.resource}{named} is forbidden: {who} {verb} resource "{resource}" in API group "{kind.group}" {where}'
+    text = f'{kind.resource}{named} is forbidden: {who} {verb} resource "{resource}"'
+    text += f' in API group "{kind.group}" {where}'
     details = {"name": target.name} if target.name else {}
     if kind.group:
         details["group"] = kind.group

@@ -87,7 +87,8 @@ def _parse(kind: Kind, body: bytes, media: str) -> Manifest:
             ) from None
     if media not in ("application/json", "application/yaml"):
         raise UnsupportedMediaType(
-            "the body of the request was in an unknown format - accepted media types include: application/json, "
+            "the body of the request was in an unknown format - accepted media types include: "
+            "application/json, "
             f"application/yaml, {PROTOBUF}"
         )
     head = f"the object provided is unrecognized (must be of type {kind.kind}): "
@@ -127,7 +128,8 @@ def _check_kind(kind: Kind, obj: Manifest) -> None:
     short = str(version).rpartition("/")[2]
     if name == kind.kind and version in _GONE_VERSIONS:
         raise BadRequest(
-            f"the API version in the data ({version}) does not match the expected API version ({kind.api_version})"
+            f"the API version in the data ({version}) does not match the expected API version "
+            f"({kind.api_version})"
         )
     known = KINDS.get(name)
     if known is None or known.api_version != version:

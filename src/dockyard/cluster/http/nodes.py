@@ -13,8 +13,8 @@ Answer = Response | StreamResponse | None
 class NodeApi(Protocol):
     """Handlers of the Pod subresources that need its containers.
 
-    Each gets the request and the stored Pod (or Service), reads its own query parameters, and answers or takes the
-    connection over (None). It may raise `cluster.errors`, which the server renders.
+    Each gets the request and the stored Pod (or Service), reads its own query parameters, and answers or
+    takes the connection over (None). It may raise `cluster.errors`, which the server renders.
     """
 
     async def logs(self, request: Request, pod: Manifest) -> Answer: ...

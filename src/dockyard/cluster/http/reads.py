@@ -128,10 +128,13 @@ def _snapshot(api: Api, kind: Kind, revision: int, start: str | None) -> list[Re
         if start is None:
             raise Expired(f"The resourceVersion for the provided list is too old. (rv {revision})") from None
     refusal = Expired(
-        "The provided continue parameter is too old to display a consistent list result. You can start a new list "
-        "without the continue parameter, or use the continue token in this response to retrieve the remainder of "
+        "The provided continue parameter is too old to display a consistent list result. You can "
+        "start a new list "
+        "without the continue parameter, or use the continue token in this response to retrieve "
+        "the remainder of "
         "the results. Continuing with the provided token results in an inconsistent list - objects that were "
-        "created, modified, or deleted between the time the first chunk was returned and now may show up in the list."
+        "created, modified, or deleted between the time the first chunk was returned and now may "
+        "show up in the list."
     )
     refusal.list_metadata = {"continue": _make_token(-1, start.removesuffix("\0"))}
     raise refusal

@@ -34,7 +34,10 @@ _VERBS = {
 
 
 class ApiServer:
-    """The wire handler over an Api. `node` may come later; until then logs, exec and proxies are unavailable."""
+    """The wire handler over an Api.
+
+    `node` may come later; until then logs, exec and proxies are unavailable.
+    """
 
     def __init__(self, api: Api, node: NodeApi | None = None) -> None:
         self.api = api

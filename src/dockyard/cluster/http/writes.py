@@ -100,7 +100,8 @@ async def patch(api: Api, target: Target, request: Request) -> Response:
 
     def check(new: Manifest, old: Manifest) -> None:
         decoder = Decoder()
-        shown = _go_map(content) if patch_type == "strategic" else json.dumps(dict(sorted(new.items())), separators=(",", ":"))
+        patched = json.dumps(dict(sorted(new.items())), separators=(",", ":"))
+        shown = _go_map(content) if patch_type == "strategic" else patched
         try:
             read = decoder.decode(kind, new)
         except WrongTypeError as error:

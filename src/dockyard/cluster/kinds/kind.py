@@ -17,7 +17,10 @@ VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update
 
 @dataclass(frozen=True)
 class Kind:
-    """One row of the table of kinds. `validate` gets the new object, the old one on an update, and the errors."""
+    """One row of the table of kinds.
+
+    `validate` gets the new object, the old one on an update, and the errors.
+    """
 
     group: str
     version: str

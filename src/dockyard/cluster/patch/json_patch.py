@@ -22,7 +22,8 @@ def apply_json_patch(obj: Manifest, patch: Any) -> Manifest:
     if not isinstance(patch, list):
         found = "object" if isinstance(patch, dict) else "value"
         raise BadRequest(
-            f"error decoding patch: json: cannot unmarshal {found} into Go value of type []handlers.jsonPatchOp"
+            f"error decoding patch: json: cannot unmarshal {found} into Go value of type "
+            "[]handlers.jsonPatchOp"
         )
     if len(patch) > _LIMIT:
         raise BadRequest(f"The allowed maximum operations in a JSON patch is {_LIMIT}, got {len(patch)}")

@@ -14,7 +14,8 @@ def apply_merge_patch(obj: Manifest, patch: Any) -> Manifest:
     if not isinstance(patch, dict):
         found = "array" if isinstance(patch, list) else "value"
         raise BadRequest(
-            f"error decoding patch: json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"
+            f"error decoding patch: json: cannot unmarshal {found} into Go value of type "
+            f"map[string]interface {{}}"
         )
     merged: Manifest = merge(obj, patch)
     return merged

@@ -22,7 +22,8 @@ def apply_strategic_patch(kind: Kind, obj: Manifest, patch: Any) -> Manifest:
     if not isinstance(patch, dict):
         raise BadRequest(
             "error decoding patch: json: cannot unmarshal "
-            f"{'array' if isinstance(patch, list) else 'value'} into Go value of type map[string]interface {{}}"
+            f"{'array' if isinstance(patch, list) else 'value'} into Go value of type "
+            f"map[string]interface {{}}"
         )
     return _merge(obj, patch, schema.root(kind))
 

@@ -27,7 +27,8 @@ COLUMNS = {
         "Status,Roles,Age,Version,+Internal-IP,+External-IP,+OS-Image,+Kernel-Version,+Container-Runtime"
     ),
     "PersistentVolume": (
-        "Capacity,Access Modes,Reclaim Policy,Status,Claim,StorageClass,VolumeAttributesClass,Reason,Age,+VolumeMode"
+        "Capacity,Access Modes,Reclaim "
+        "Policy,Status,Claim,StorageClass,VolumeAttributesClass,Reason,Age,+VolumeMode"
     ),
     "PersistentVolumeClaim": (
         "Status,Volume,Capacity,Access Modes,StorageClass,VolumeAttributesClass,Age,+VolumeMode"

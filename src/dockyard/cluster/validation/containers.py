@@ -128,7 +128,8 @@ def _environment(variables: Any, path: str, errors: FieldErrors) -> None:
         if not name:
             errors.required(f"{here}.name")
         elif not re.fullmatch(r"[ -<>-~]+", name):
-            text = "a valid environment variable name must consist only of printable ASCII characters other than '='"
+            allowed = "printable ASCII characters other than '='"
+            text = f"a valid environment variable name must consist only of {allowed}"
             errors.invalid(f"{here}.name", name, text)
         if source is None:
             continue
@@ -204,7 +205,8 @@ def _handler(handler: Manifest, path: str, errors: FieldErrors) -> None:
         for header in action.get("httpHeaders") or ():
             if not re.fullmatch(r"[-A-Za-z0-9]+", header.get("name", "")):
                 text = (
-                    "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', "
+                    "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. "
+                    "'X-Header-Name', "
                     "regex used for validation is '[-A-Za-z0-9]+')"
                 )
                 errors.invalid(f"{here}.httpHeaders", header.get("name", ""), text)

@@ -138,5 +138,7 @@ def validate_binding(obj: Manifest, old: Manifest | None, errors: FieldErrors) -
         kinds = ("ServiceAccount", "User", "Group")
         if subject.get("kind") not in kinds:
             errors.not_supported(f"{here}.kind", subject.get("kind", ""), kinds, keep_order=True)
-        elif subject["kind"] == "ServiceAccount" and obj["kind"] != "RoleBinding" and not subject.get("namespace"):
+        elif subject["kind"] != "ServiceAccount" or obj["kind"] == "RoleBinding":
+            continue
+        elif not subject.get("namespace"):
             errors.required(f"{here}.namespace")

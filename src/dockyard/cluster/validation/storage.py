@@ -51,7 +51,8 @@ def _check_claim_change(obj: Manifest, old: Manifest, errors: FieldErrors) -> No
         # Differs: upstream appends a diff of its internal structs.
         errors.forbidden(
             "spec",
-            "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims",
+            "spec is immutable after creation except resources.requests and "
+            "volumeAttributesClassName for bound claims",
         )
     elif quantity.parse(wanted) < quantity.parse(had):
         errors.forbidden("spec.resources.requests.storage", "field can not be less than status.capacity")
