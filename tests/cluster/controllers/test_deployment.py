@@ -94,6 +94,7 @@ class Rollout:
         self.settle()
 
     def end_terminating(self) -> None:
+        self.advance(0.2)  # a ReplicaSet takes its time to shrink
         for pod in self.pods():
             if "deletionTimestamp" in pod["metadata"]:
                 self.api.delete("Pod", pod["metadata"]["name"], "default", grace_period_seconds=0)
@@ -234,6 +235,7 @@ def test_recreate_waits_for_the_last_old_pod_to_be_gone(rollout: Rollout) -> Non
     rollout.make_ready()
     rollout.set_env("2")
     assert rollout.sizes() == [0]
+    rollout.advance(0.2)
     assert all("deletionTimestamp" in pod["metadata"] for pod in rollout.pods())
 
     rollout.end_terminating()
