@@ -224,9 +224,9 @@ def test_no_progress_within_the_deadline_is_reported_and_taken_back(rollout: Rol
 
     rollout.set_env("2")
     assert rollout.condition("Progressing")["status"] == "True"
-    rollout.make_ready()
-    rollout.end_terminating()
-    rollout.make_ready()
+    for _ in range(3):
+        rollout.make_ready(*rollout.pods(2))
+        rollout.end_terminating()
     assert rollout.condition("Progressing")["reason"] == "NewReplicaSetAvailable"
 
 
