@@ -25,7 +25,7 @@ from dockyard.wire.clock import rfc3339
 COMPONENT = "replicaset-controller"
 BURST = 500
 # From a smaller `spec.replicas` to the first deleted Pod a real cluster took 100-130 ms: long enough for the
-# proxy to have applied the change before, so that it looks again only a second later, while the Pod ends at once.
+# proxy to have applied the change before, so that it looks again only a second later, while the Pod ends now.
 # In no time at all both changes would be one, and updates without a preStop hook would lose no request.
 SHRINK_SECONDS = 0.1
 _PHASE_RANK = {"Pending": 0, "Unknown": 1, "Running": 2}
