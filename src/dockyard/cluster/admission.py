@@ -34,7 +34,7 @@ def on_create(api: Api, kind: Kind, obj: Manifest, namespace: str) -> None:
         _tolerate(obj)
     elif kind.kind == "Node":
         taints = obj.setdefault("spec", {}).setdefault("taints", [])
-        if not any(taint["key"] == _TOLERATED[0] for taint in taints):
+        if not any(taint.get("key") == _TOLERATED[0] for taint in taints):
             taints.append({"key": _TOLERATED[0], "effect": "NoSchedule"})
 
 

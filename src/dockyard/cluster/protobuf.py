@@ -49,9 +49,16 @@ def decode(body: bytes) -> Manifest:
         raise MalformedError(
             "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]"
         )
+    try:
+        return _object(body[4:])
+    except (UnicodeDecodeError, OverflowError, RecursionError) as error:
+        raise MalformedError(f"proto: illegal content: {error}") from error
+
+
+def _object(envelope: bytes) -> Manifest:
     api_version = kind = ""
     raw = b""
-    for number, value in _fields(body[4:]):
+    for number, value in _fields(envelope):
         if number == 1 and isinstance(value, bytes):
             meta = {n: v for n, v in _fields(value) if isinstance(v, bytes)}
             api_version, kind = meta.get(1, b"").decode(), meta.get(2, b"").decode()

@@ -72,6 +72,7 @@ def default_storage_class(obj: Manifest) -> None:
 
 
 def default_priority_class(obj: Manifest) -> None:
+    obj.setdefault("value", 0)
     obj.setdefault("preemptionPolicy", "PreemptLowerPriority")
 
 

@@ -54,7 +54,7 @@ def read_object(kind: Kind, body: bytes, content_type: str, validation: str) -> 
 def read_json(body: bytes) -> Any:
     """A patch's body. Raises BadRequest."""
     try:
-        return json.loads(body)
+        return _load(body)
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"error decoding patch: {go_json_error(error, body)}") from None
 
@@ -65,9 +65,12 @@ def read_options(kind_name: str, body: bytes, content_type: str) -> Manifest:
         return {}
     media = media_type(content_type)
     if media == PROTOBUF:
-        return protobuf.decode(body)
+        try:
+            return protobuf.decode(body)
+        except protobuf.MalformedError as error:
+            raise BadRequest(f"the {kind_name} provided are unrecognized: {error}") from None
     try:
-        options = json.loads(body) if media != "application/yaml" else _yaml(body)
+        options = _load(body) if media != "application/yaml" else _yaml(body)
     except (ValueError, RecursionError) as error:
         raise BadRequest(
             f"couldn't get version/kind; json parse error: {go_json_error(error, body)}"
@@ -99,7 +102,7 @@ def _parse(kind: Kind, body: bytes, media: str) -> Manifest:
             raise BadRequest(f"{head}yaml: {error} ({_summary(body)})") from None
     else:
         try:
-            obj = json.loads(body)
+            obj = _load(body)
         except (ValueError, RecursionError) as error:
             problem = f"couldn't get version/kind; json parse error: {go_json_error(error, body)}"
             raise BadRequest(f"{head}{problem} ({_summary(body)})") from None
@@ -108,6 +111,20 @@ def _parse(kind: Kind, body: bytes, media: str) -> Manifest:
         problem = f"couldn't get version/kind; json parse error: json: cannot unmarshal {found} into {_INTO}"
         raise BadRequest(f"{head}{problem} ({_summary(body)})")
     return obj
+
+
+def _load(body: bytes) -> Any:
+    """JSON; half a surrogate pair becomes the replacement character, as in Go."""
+    value = json.loads(body)
+    return _mend(value) if b"\\ud" in body or b"\\uD" in body else value
+
+
+def _mend(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {_mend(key): _mend(inner) for key, inner in value.items()}
+    return [_mend(item) for item in value] if isinstance(value, list) else value
 
 
 def _summary(body: bytes) -> str:

@@ -58,8 +58,10 @@ class Decoder:
         return decoded
 
     def _value(self, value: Any, type_: str, path: str, go_path: str, owner: str) -> Any:
-        if value is None or type_ == "any":
+        if type_ == "any":
             return value
+        if value is None:
+            return None
         head = type_[0]
         if head == "#":
             return self._object(value, type_, path, go_path, owner)
@@ -67,7 +69,10 @@ class Decoder:
             if not isinstance(value, list):
                 raise _wrong(value, go_path, owner, type_)
             inner = type_[1:]
-            return [self._value(item, inner, f"{path}[{i}]", go_path, owner) for i, item in enumerate(value)]
+            read_items = [
+                self._value(item, inner, f"{path}[{i}]", go_path, owner) for i, item in enumerate(value)
+            ]
+            return [_zero(inner) if item is None else item for item in read_items]
         if head == "{":
             if not isinstance(value, dict):
                 raise _wrong(value, go_path, owner, type_)
@@ -75,7 +80,7 @@ class Decoder:
             read = {
                 key: self._value(item, inner, f"{path}.{key}", go_path, owner) for key, item in value.items()
             }
-            return {key: ("" if item is None and inner == "s" else item) for key, item in read.items()}
+            return {key: _zero(inner) if item is None else item for key, item in read.items()}
         return _scalar(value, type_, go_path, owner)
 
     def _object(self, value: Any, type_: str, path: str, go_path: str, owner: str) -> Any:
@@ -98,6 +103,13 @@ class Decoder:
                 continue
             read[key] = got
         return read
+
+
+def _zero(type_: str) -> Any:
+    """What null is inside a list or map in Go: the zero value."""
+    return {"s": "", "B": "", "Q": "0", "I": 0, "b": False, "any": None}.get(
+        type_, {} if type_[0] in "#{" else [] if type_[0] == "[" else 0
+    )
 
 
 def _scalar(value: Any, type_: str, go_path: str, owner: str) -> Any:

@@ -299,7 +299,7 @@ def _binding(obj: Manifest, now: float) -> list[Any]:
 
     def of(kind: str) -> str:
         return ", ".join(
-            f"{s['namespace']}/{s['name']}" if kind == "ServiceAccount" else s["name"]
+            f"{s.get('namespace', '')}/{s['name']}" if kind == "ServiceAccount" else s["name"]
             for s in subjects
             if s["kind"] == kind
         )
@@ -353,7 +353,7 @@ CELLS: dict[str, Cells] = {
     "Event": _event,
     "HorizontalPodAutoscaler": _autoscaler,
     "Ingress": _ingress,
-    "IngressClass": lambda o, now: [o["spec"].get("controller", ""), NONE, _age(o, now)],
+    "IngressClass": lambda o, now: [(o.get("spec") or {}).get("controller", ""), NONE, _age(o, now)],
     "Job": _job,
     "Lease": lambda o, now: [(o.get("spec") or {}).get("holderIdentity", ""), _age(o, now)],
     "LimitRange": lambda o, now: [o["metadata"].get("creationTimestamp")],

@@ -76,6 +76,8 @@ def _unique(ports: Any, errors: FieldErrors) -> None:
 
 def _addresses(spec: Manifest, kind: str, old: Manifest | None, errors: FieldErrors) -> None:
     addresses = spec.get("clusterIPs") or ()
+    if addresses and addresses[0] != spec.get("clusterIP"):
+        errors.invalid("spec.clusterIPs", list(addresses), "first value must match `clusterIP`")
     for index, address in enumerate(addresses):
         path = f"spec.clusterIPs[{index}]"
         if address == "None":

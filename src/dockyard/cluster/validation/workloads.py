@@ -79,7 +79,7 @@ def validate_statefulset(obj: Manifest, old: Manifest | None, errors: FieldError
     values.non_negative(spec["replicas"], "spec.replicas", errors)
     claims = {}
     for index, claim in enumerate(spec.get("volumeClaimTemplates") or ()):
-        claims[claim["metadata"]["name"]] = claim
+        claims[(claim.get("metadata") or {}).get("name", "")] = claim
         if not claim["spec"].get("accessModes"):
             path = f"spec.volumeClaimTemplates[{index}].spec.accessModes"
             errors.required(path, "at least 1 access mode is required")

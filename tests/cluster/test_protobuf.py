@@ -1,0 +1,53 @@
+"""Protobuf bodies as kubectl and helm really sent them, against the JSON that they mean."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dockyard.cluster import protobuf
+
+DATA = Path(__file__).parent.parent / "data" / "kubernetes"
+RECORDED: list[dict[str, Any]] = json.loads((DATA / "protobuf.json").read_text())
+UNKNOWN_KINDS = {"TokenRequest": "there are no ServiceAccount tokens yet"}
+
+
+def meaning(value: Any) -> Any:
+    """Without what Go leaves out of JSON or the server ignores: nulls, empty things, the status."""
+    if isinstance(value, dict):
+        kept = {key: meaning(inner) for key, inner in value.items() if key != "status"}
+        return {key: inner for key, inner in kept.items() if inner not in (None, {}, "")}
+    return [meaning(inner) for inner in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("recorded", RECORDED, ids=lambda r: f"{r['from']}-{r['json']['kind']}")
+def test_body_means_its_json(recorded: dict[str, Any]) -> None:
+    body = base64.b64decode(recorded["protobuf"])
+    if recorded["json"]["kind"] in UNKNOWN_KINDS:
+        with pytest.raises(protobuf.MalformedError, match="not supported by dockyard"):
+            protobuf.decode(body)
+        return
+    assert meaning(protobuf.decode(body)) == meaning(recorded["json"])
+
+
+def test_recordings_are_found() -> None:
+    assert len(RECORDED) >= 25
+
+
+@given(st.binary(max_size=300), st.sampled_from(RECORDED), st.integers(0, 400))
+def test_damaged_bodies_are_refused_and_nothing_worse(
+    noise: bytes, recorded: dict[str, Any], at: int
+) -> None:
+    body = bytearray(base64.b64decode(recorded["protobuf"]))
+    at = min(at, len(body))
+    body[at : at + len(noise)] = noise
+    try:
+        assert isinstance(protobuf.decode(bytes(body)), dict)
+    except protobuf.MalformedError:
+        pass  # the one way to say no
