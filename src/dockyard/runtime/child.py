@@ -33,6 +33,7 @@ def become(plan: Plan, stdio: list[int], channel: socket.socket) -> NoReturn:
     try:
         libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
         _reset_signals()
+        os.umask(0o022)
         for group in plan["cgroups"]:
             with open(f"{group}/cgroup.procs", "w") as file:
                 file.write("0")
@@ -74,7 +75,14 @@ def _report(channel: socket.socket, message: dict[str, object], fds: list[int] |
 
 
 def _reset_signals() -> None:
-    for number in (signal.SIGPIPE, signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGXFSZ):
+    for number in (
+        signal.SIGPIPE,
+        signal.SIGCHLD,
+        signal.SIGINT,
+        signal.SIGTERM,
+        signal.SIGHUP,
+        signal.SIGXFSZ,
+    ):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, set())
 
@@ -130,8 +138,8 @@ def _execute(argv: list[str], env: dict[str, str]) -> None:
 def join(plan: Plan, pidfd: int, stdio: list[int], channel: socket.socket) -> NoReturn:
     """Enters the namespaces of a running container and starts the plan's program there.
 
-    A pid namespace holds only later children, so a sibling of this process becomes the program; its pid goes to
-    `channel` first.
+    A pid namespace holds only later children, so a sibling of this process becomes the program; its pid goes
+    to `channel` first.
     """
     try:
         for group in plan["cgroups"]:

@@ -22,9 +22,9 @@ class StartError(RuntimeFailure):
         self.message = message
 
 
-class NotRunning(RuntimeFailure):  # noqa: N818 - a state, named as the engine names it
+class NotRunning(RuntimeFailure):
     """The container is not running."""
 
 
-class NoDriver(RuntimeFailure):  # noqa: N818 - says what is missing
+class NoDriver(RuntimeFailure):
     """No driver works here; the message lists what was tried and why each failed."""

@@ -9,20 +9,24 @@ from dockyard.runtime.spec import ContainerSpec, Mount
 _LOCAL = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
 
 
-def write_etc(folder: Path, spec: ContainerSpec, resolv_conf: str) -> list[Mount]:
-    """Writes them into `folder` and returns how to mount them; a mount of the container's own goes first."""
+def write_etc(spec: ContainerSpec, resolv_conf: str) -> None:
+    """Writes them beside the container's root file system."""
+    folder = _folder(spec)
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "hosts").write_text(hosts(spec))
+    (folder / "hostname").write_text(f"{spec.hostname}\n")
+    (folder / "resolv.conf").write_text(resolv_conf)
+
+
+def etc_mounts(spec: ContainerSpec) -> list[Mount]:
+    """How to mount them; a mount of the container's own at the same place goes first."""
     own = {mount.target for mount in spec.mounts}
-    mounts = []
-    for name, text in (
-        ("hosts", hosts(spec)),
-        ("hostname", f"{spec.hostname}\n"),
-        ("resolv.conf", resolv_conf),
-    ):
-        (folder / name).write_text(text)
-        if f"/etc/{name}" not in own:
-            mounts.append(Mount(f"/etc/{name}", folder / name))
-    return mounts
+    places = {f"/etc/{name}": _folder(spec) / name for name in ("hosts", "hostname", "resolv.conf")}
+    return [Mount(target, source) for target, source in places.items() if target not in own]
+
+
+def _folder(spec: ContainerSpec) -> Path:
+    return spec.rootfs.upper.parent / "etc"
 
 
 def hosts(spec: ContainerSpec) -> str:

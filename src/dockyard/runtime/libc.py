@@ -32,7 +32,8 @@ PR_SET_NO_NEW_PRIVS = 38
 
 _MOUNT_ATTR_RDONLY = 0x1
 _AT_RECURSIVE = 0x8000
-_SYSCALLS = {  # clone, pivot_root, mount_setattr (linux: arch/x86/entry/syscalls, include/uapi/asm-generic/unistd.h)
+# clone, pivot_root, mount_setattr: arch/x86/entry/syscalls and include/uapi/asm-generic/unistd.h
+_SYSCALLS = {
     "x86_64": (56, 155, 442),
     "aarch64": (220, 41, 442),
 }
@@ -59,13 +60,17 @@ def clone(flags: int) -> int:
 def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:
     """mount(2)."""
     result = _libc.mount(
-        os.fsencode(source), os.fsencode(target), kind.encode() or None, ctypes.c_ulong(flags), os.fsencode(data) or None
+        os.fsencode(source),
+        os.fsencode(target),
+        kind.encode() or None,
+        ctypes.c_ulong(flags),
+        os.fsencode(data) or None,
     )
     _check(result, f"mount {kind or source} on {target}")
 
 
 def make_read_only(target: str) -> None:
-    """Makes the mount at `target` and those below it read-only, keeping the flags that are locked (Linux 5.12)."""
+    """Makes the mount at `target` and those below it read-only, other flags untouched (Linux 5.12)."""
     attributes = struct.pack("=QQQQ", _MOUNT_ATTR_RDONLY, 0, 0, 0)
     result = _libc.syscall(
         ctypes.c_long(_MOUNT_SETATTR),

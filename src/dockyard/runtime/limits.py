@@ -15,7 +15,7 @@ _PERIOD = 100_000  # microseconds; the kernel's default for cpu.cfs_period_us
 
 
 class Cgroups:
-    """One folder for this runtime in each hierarchy that can be written, and below it one for each container."""
+    """One folder for this runtime in each writable hierarchy, and below it one for each container."""
 
     def __init__(self, name: str, mounts: Path = Path("/proc/self/mountinfo")) -> None:
         self._name = f"dockyard-{name}"
@@ -73,7 +73,7 @@ class Cgroups:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                logger.warning("%s: %s", folder / container, error)
+                logger.debug("%s: %s", folder / container, error)  # a last zombie; close() tries again
 
     def close(self) -> None:
         """Removes everything, the groups that a killed daemon left too."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def boot() -> None:
-    """Makes the packages above bare namespaces (their `__init__` would import the world) and runs the parent."""
+    """Makes the packages above bare namespaces (their `__init__` may import the world), runs the parent."""
     package = Path(__file__).resolve().parent
     for name, folder in (("dockyard", package.parent), ("dockyard.runtime", package)):
         module = types.ModuleType(name)

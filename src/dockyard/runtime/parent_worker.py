@@ -18,14 +18,14 @@ _RESTART = 0.05  # seconds before a worker that died is started again
 
 
 class WorkerKeeper:
-    """At most one worker at a time; what it must know is in `listeners`, by the key it was given."""
+    """At most one worker at a time, and the listeners that each must be given."""
 
     def __init__(self, poll: select.poll) -> None:
         self._poll = poll
         self._tables = -1
         self._journal = -1
         self._keys = 0
-        self._listeners: dict[int, tuple[int, dict[str, Any]]] = {}
+        self._listeners: dict[int, dict[str, Any]] = {}
         self.channel: socket.socket | None = None
         self.pid = 0
         self._due: float | None = None
@@ -46,19 +46,24 @@ class WorkerKeeper:
         if self.wait() == 0.0:
             self._start()
 
-    def add(self, listener: int, sandbox: str, root: str | None) -> int:
-        """Hands a listener over (the caller keeps its own copy open); the key is for `drop`."""
+    def add(self, listener: int, sandbox: str, root: str | None) -> None:
+        """Takes over a listener: it is kept, for later workers, until no process uses its filter any more."""
         self._keys += 1
-        message: dict[str, Any] = {"listener": self._keys, "sandbox": sandbox}
+        self._listeners[listener] = {"listener": self._keys, "sandbox": sandbox}
         if root is not None:
-            message["root"] = root
-        self._listeners[self._keys] = (listener, message)
-        self._hand_over(self._keys)
-        return self._keys
+            self._listeners[listener]["root"] = root
+        self._poll.register(listener, 0)  # POLLHUP comes unasked when the last filtered task is gone
+        self._hand_over(listener)
 
-    def drop(self, key: int) -> None:
-        """Forgets a listener that nobody is behind any more."""
-        del self._listeners[key]
+    def hung_up(self, fd: int, events: int) -> bool:
+        """Whether `fd` is a listener; closed if `events` say that nobody is behind it any more."""
+        if fd not in self._listeners:
+            return False
+        if events & (select.POLLHUP | select.POLLERR):
+            self._poll.unregister(fd)
+            del self._listeners[fd]
+            os.close(fd)
+        return True
 
     def hear(self) -> None:
         """The worker has said something, or hung up."""
@@ -91,8 +96,8 @@ class WorkerKeeper:
         theirs.close()
         self.channel = ours
         self._poll.register(ours, select.POLLIN)
-        for key in self._listeners:
-            self._hand_over(key)
+        for listener in self._listeners:
+            self._hand_over(listener)
 
     def _become_worker(self, channel: int) -> NoReturn:
         try:
@@ -114,9 +119,8 @@ class WorkerKeeper:
             sys.stderr.flush()
         os._exit(1)
 
-    def _hand_over(self, key: int) -> None:
-        listener, message = self._listeners[key]
-        self._say(message, [listener])
+    def _hand_over(self, listener: int) -> None:
+        self._say(self._listeners[listener], [listener])
 
     def _say(self, message: dict[str, Any], fds: list[int]) -> None:
         if self.channel is None:

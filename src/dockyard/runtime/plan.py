@@ -6,7 +6,7 @@ from typing import Literal, TypedDict
 
 
 class MountPlan(TypedDict):
-    """One mount inside the root file system; `source` None is a tmpfs of `size` bytes (0: half the memory)."""
+    """One mount in the root file system; `source` None is a tmpfs of `size` bytes (0: half the memory)."""
 
     source: str | None
     target: str
@@ -28,7 +28,7 @@ class RootPlan(TypedDict):
 
 
 class Plan(TypedDict):
-    """One process to start. `key` names it; `joins` is the key of the container's first process for an exec."""
+    """One process to start. `key` names it; for an exec, `joins` is the container's first process."""
 
     key: str
     joins: str | None

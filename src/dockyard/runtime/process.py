@@ -14,12 +14,13 @@ from dataclasses import dataclass
 
 Sink = Callable[[int, bytes], None]
 _CHUNK = 65536
+_LAST_CHUNKS = 16  # a pipe holds no more than 1 MiB (pipe(7))
 _MOST_WAITING = 1 << 20  # bytes of input kept for a program that doesn't read
 
 
 @dataclass(frozen=True)
 class ExitStatus:
-    """How a process ended: its exit code, or 128 + the signal that killed it; `finished_at` in Unix seconds."""
+    """How a process ended: its exit code, or 128 + the signal that killed it; `finished_at` is Unix time."""
 
     code: int
     signal: int | None
@@ -51,7 +52,7 @@ class Process:
     # -- output
 
     def subscribe(self, sink: Sink) -> Callable[[], None]:
-        """Calls `sink(stream, data)` for all later output; b"" is the end of that stream (a terminal has only 1).
+        """Calls `sink(stream, data)` for all later output; b"" ends that stream (a terminal has only 1).
 
         What was written before the first subscription is kept for it. Returns a function that ends it.
         """
@@ -125,10 +126,15 @@ class Process:
 
     def finish(self, status: ExitStatus) -> None:
         """The program has ended: what it left in the pipes is given out, then everything is closed."""
-        for stream in list(self._outputs):
-            while stream in self._outputs and self._read(stream):
-                pass
-            self._end(stream)
+        for stream, fd in list(self._outputs.items()):
+            # What was written before the end is in the pipe; those that it left behind may write on for ever.
+            for _ in range(_LAST_CHUNKS):
+                if not self._read(stream):
+                    break
+            if stream in self._outputs:
+                self._end(stream, keep=True)
+                if not self._terminal:
+                    self._loop.add_reader(fd, self._discard, fd)
         self._close_input()
         if not self._exited.done():
             self._exited.set_result(status)
@@ -148,12 +154,20 @@ class Process:
         self._end(stream)
         return False
 
-    def _end(self, stream: int) -> None:
-        fd = self._outputs.pop(stream, -1)
-        if fd < 0:
+    def _discard(self, fd: int) -> None:
+        """Reads on for processes that were left behind, so that writing doesn't kill them."""
+        try:
+            if os.read(fd, _CHUNK):
+                return
+        except BlockingIOError:
             return
         self._loop.remove_reader(fd)
-        if not self._terminal:
+        os.close(fd)
+
+    def _end(self, stream: int, *, keep: bool = False) -> None:
+        fd = self._outputs.pop(stream)
+        self._loop.remove_reader(fd)
+        if not self._terminal and not keep:
             os.close(fd)
         self._ended.append(stream)
         self._give(stream, b"")

@@ -19,7 +19,7 @@ def send(sock: socket.socket, message: dict[str, Any], fds: list[int] | None = N
 
 
 def receive(sock: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
-    """The next message and its descriptors (close-on-exec, the caller's to close); None when the peer is gone."""
+    """The next message and its descriptors (close-on-exec, the caller's to close); None at the end."""
     try:
         data, ancillary, flags, _ = sock.recvmsg(
             _MOST_BYTES, socket.CMSG_SPACE(4 * _MOST_FDS), socket.MSG_CMSG_CLOEXEC

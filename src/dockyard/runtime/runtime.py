@@ -16,7 +16,7 @@ from dockyard.runtime import capabilities, census
 from dockyard.runtime.drivers.choose import Trial, choose_driver
 from dockyard.runtime.drivers.driver import Driver
 from dockyard.runtime.errors import NotRunning, RuntimeFailure, StartError
-from dockyard.runtime.etc import write_etc
+from dockyard.runtime.etc import etc_mounts, write_etc
 from dockyard.runtime.images import ImageStore
 from dockyard.runtime.limits import Cgroups
 from dockyard.runtime.network import Network
@@ -187,7 +187,6 @@ class Runtime:
         env = {"PATH": DEFAULT_PATH, "HOME": account.home, **process.env}
         if process.tty:
             env.setdefault("TERM", "xterm")
-        resolv_conf = self._resolv_conf(spec.sandbox)
         plan: Plan = {
             "key": f"{spec.id}.{next(self._keys)}",
             "joins": joins,
@@ -219,7 +218,8 @@ class Runtime:
             "memory": 0,
             "tracer": False,
         }
-        etc = write_etc(spec.rootfs.upper.parent / "etc", spec, resolv_conf) if joins is None else []
+        if joins is None:
+            write_etc(spec, self._resolv_conf(spec.sandbox))
         plan["root"]["mounts"] = [
             {
                 "source": None if mount.source is None else str(mount.source),
@@ -227,7 +227,7 @@ class Runtime:
                 "read_only": mount.read_only,
                 "size": mount.size or 0,
             }
-            for mount in [*etc, *spec.mounts]
+            for mount in [*etc_mounts(spec), *spec.mounts]
         ]
         self.driver.shape(plan, spec, process)
         return plan

@@ -17,6 +17,8 @@ from typing import Any
 from dockyard.runtime import rights
 from dockyard.runtime.plan import Plan
 
+_PATIENCE = 0.8  # seconds for the parent to end everything (it takes 0.25 s and some)
+
 logger = logging.getLogger(__name__)
 
 Event = Callable[[dict[str, Any], list[int]], None]
@@ -30,6 +32,7 @@ class Spawner:
         self._on_death = on_death
         self._queue: collections.deque[tuple[dict[str, Any], list[int]]] = collections.deque()
         self._loop = asyncio.get_running_loop()
+        self._dead: asyncio.Future[None] = self._loop.create_future()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         boot = Path(__file__).with_name("parent_boot.py")
@@ -64,7 +67,14 @@ class Spawner:
             os.close(memory)
 
     async def close(self) -> None:
-        """Ends the parent and with it every container; returns when it is gone."""
+        """Ends the parent and with it every container; returns when it is gone, whatever state it is in."""
+        if not self._dead.done():
+            self.order({"do": "close"})
+            try:
+                await asyncio.wait_for(asyncio.shield(self._dead), _PATIENCE)
+            except TimeoutError:
+                logger.warning("runtime: the parent did not end in %s s and is killed", _PATIENCE)
+                self._parent.kill()
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
         self._socket.close()
@@ -95,7 +105,7 @@ class Spawner:
                 return
             if received is None:
                 self._loop.remove_reader(self._socket)
-                logger.error("runtime: the parent of all containers has died")
+                self._dead.set_result(None)
                 self._on_death()
                 return
             message, fds = received

@@ -56,7 +56,7 @@ class Rootfs:
 
 @dataclass(frozen=True)
 class ContainerSpec:
-    """One container. Containers that share `sandbox` share a network identity; `hosts` are (address, name)."""
+    """One container. Those that share `sandbox` share a network identity; `hosts` are (address, name)."""
 
     id: str
     rootfs: Rootfs

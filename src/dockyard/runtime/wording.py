@@ -30,7 +30,12 @@ def cannot_execute(program: str, code: int) -> StartError:
         return StartError(127 if missing else 126, f'exec: "{program}": {reason}')
     if missing:
         return StartError(127, f'exec: "{program}": stat {program}: {describe(code)}')
-    return StartError(126, f'exec: "{program}": {describe(code)}' if code == errno.EACCES else f"exec {program}: {describe(code)}")
+    return StartError(
+        126,
+        f'exec: "{program}": {describe(code)}'
+        if code == errno.EACCES
+        else f"exec {program}: {describe(code)}",
+    )
 
 
 def cannot_enter(cwd: str, code: int) -> StartError:

@@ -39,6 +39,7 @@ class Proot:
 
     def shape(self, plan: Plan, spec: ContainerSpec, process: ProcessSpec) -> None:
         base = plan["root"]["merged"]
+        plan["tracer"] = True
         find_program(plan)
         argv = [*self.program, "--kill-on-exit", "-r", base, "-w", plan["cwd"]]
         for folder in ("/proc", "/sys", "/dev"):
@@ -52,7 +53,6 @@ class Proot:
         argv += ["-i", f"{plan['uid']}:{plan['gid']}"]
         plan["uid"], plan["gid"], plan["groups"] = os.geteuid(), os.getegid(), []
         plan["style"] = "wrapped"
-        plan["tracer"] = True
         plan["argv"] = [*argv, *plan["argv"]]
         plan["cwd"] = "/"
         # proot hides /proc/self/exe from the loader, and with it what $ORIGIN means.

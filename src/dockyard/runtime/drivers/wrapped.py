@@ -14,10 +14,12 @@ from dockyard.runtime.wording import cannot_enter, cannot_execute
 def find_program(plan: Plan) -> str:
     """The path inside the root of the plan's program; raises StartError where execve or chdir would fail."""
     base = plan["root"]["merged"]
-    if not os.path.isdir(resolve.inside(base, plan["cwd"])):
+    # Only what really is bound into the tree: without a root file system, mounts don't happen.
+    bound = {m["target"]: m["source"] for m in plan["root"]["mounts"] if plan["tracer"] and m["source"]}
+    if not os.path.isdir(resolve.inside(base, plan["cwd"], bound)):
         raise cannot_enter(plan["cwd"], errno.ENOENT)
     try:
-        return resolve.program(base, plan["argv"][0], plan["env"].get("PATH", ""), plan["cwd"])
+        return resolve.program(base, plan["argv"][0], plan["env"].get("PATH", ""), plan["cwd"], bound)
     except OSError as error:
         raise cannot_execute(plan["argv"][0], error.errno or 0) from error
 
