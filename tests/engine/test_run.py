@@ -92,7 +92,7 @@ def test_detached_container_goes_through_its_states(run: Run, name: str) -> None
     assert container.attrs["State"]["Pid"] > 0
     assert container.attrs["State"]["FinishedAt"] == "0001-01-01T00:00:00Z"
     container.kill()
-    assert container.wait() == {"StatusCode": 137}
+    assert container.wait()["StatusCode"] == 137
     container.reload()
     assert container.status == "exited"
     assert container.attrs["State"]["Pid"] == 0
@@ -134,7 +134,7 @@ def test_restart_policy_retries_and_then_gives_up(run: Run) -> None:
 
     def given_up() -> bool:
         container.reload()
-        return container.status == "exited" and container.attrs["RestartCount"] == 2
+        return bool(container.status == "exited" and container.attrs["RestartCount"] == 2)
 
     eventually(given_up, "two restarts, then exited")
     assert container.attrs["State"]["ExitCode"] == 1
