@@ -145,7 +145,9 @@ def test_events_tell_the_story_of_a_container(run: Run, client: docker.DockerCli
     container.wait()
     container.remove()
     seen: list[str] = []
-    for event in client.events(decode=True, since=1, filters={"container": container.id, "type": "container"}):
+    for event in client.events(
+        decode=True, since=1, filters={"container": container.id, "type": "container"}
+    ):
         seen.append(event["Action"])
         if event["Action"] == "destroy":
             break

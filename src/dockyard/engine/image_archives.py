@@ -1,4 +1,4 @@
-"""`docker save`: images as an archive, laid out as OCI says and with the manifest that `docker load` reads."""
+"""`docker save`: images as an archive, laid out as OCI says, with the manifest that `docker load` reads."""
 
 from __future__ import annotations
 
