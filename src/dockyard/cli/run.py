@@ -18,6 +18,8 @@ from dockyard.execute import Run, execute_lesson
 from dockyard.exercises.answers import Labs, lay_over
 from dockyard.exercises.exercise import Mistake
 from dockyard.exercises.lesson import Course, Lesson
+from dockyard.exercises.live import ApiFailed, Live
+from dockyard.exercises.stage import Stage, StageFailed
 from dockyard.home import Home
 
 
@@ -96,8 +98,20 @@ def run_lessons(lessons: Sequence[Lesson], *, folder: Path, env: Mapping[str, st
 
     runs = []
     for lesson in lessons:
+        if lesson.head["platform"]:
+            clear_namespace(lesson)
         runs.append(execute_lesson(lesson, folder=folder, env=env, say=say))
     return runs
+
+
+def clear_namespace(lesson: Lesson) -> None:
+    """Begin where a newcomer begins: nothing of an earlier reading of the lesson is left. Raises UserError."""
+    stage = Stage(Live(lesson.namespace, choose(Home.find()).kubeconfig))
+    try:
+        stage.ensure()
+        stage.clear()
+    except (StageFailed, ApiFailed) as error:
+        raise UserError(str(error), "`dockyard doctor` says whether the platform is well.") from error
 
 
 def report(runs: Sequence[Run], *, as_json: bool) -> None:
