@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-# Differs from the rule "subprocess only in runtime": these are programs of the learner's side of the wire.
+# `subprocess` belongs to the runtime; these are clients on the learner's side of the wire, not containers.
 
 
 class CommandFailed(Exception):

@@ -369,11 +369,15 @@ class Notebook:
             self.progress.answered(name, answer, answer == question["right"])
         return show_question(name, question, answer, reveal=self.on_solutions)
 
+    @clear
     def _answer(self, arguments: str, cell: str | None = None) -> Page:
-        lesson = self._lesson()
-        shown = self.lab
-        return clear(answer)(
-            self.labs, lesson, arguments.strip(), cell or "", read_only=self.on_solutions, shown=shown
+        return answer(
+            self.labs,
+            self._lesson(),
+            arguments.strip(),
+            cell or "",
+            read_only=self.on_solutions,
+            shown=self.lab,
         )
 
 
