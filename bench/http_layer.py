@@ -1,6 +1,6 @@
 """Compares HTTP layers: requests a second for small JSON, memory, and a hijack with half-close.
 
-    python bench/http.py [--seconds 3] [ours aiohttp uvicorn ...]
+    python bench/http_layer.py [--seconds 3] [ours aiohttp uvicorn ...]
 
 Each candidate serves a unix socket in a process of its own; the client is the same for all, sixteen
 keep-alive connections that ask again as soon as they were answered. `aiohttp` and `uvicorn` are not
@@ -140,6 +140,7 @@ def measure(name: str, seconds: float) -> dict[str, Any] | None:
             return {
                 "server": name,
                 "requests_per_second": round(rates[2]),
+                "rates": [round(rate) for rate in rates],
                 "hijack_with_half_close": asyncio.run(hijack(path)),
                 "idle_mib": round(idle, 1),
                 "after_load_mib": round(memory(server.pid), 1),
@@ -149,15 +150,33 @@ def measure(name: str, seconds: float) -> dict[str, Any] | None:
             server.communicate()
 
 
+def rows(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """As bench/rows.py has them."""
+    name = result["server"]
+    found: list[tuple[str, str, list[float]]] = [
+        (f"{name}: small JSON answers", "/s", result["rates"]),
+        (f"{name}: memory after load", "MiB", [result["after_load_mib"]]),
+    ]
+    return [
+        {"what": what, "unit": unit, "samples": samples, "budget": None, "note": ""}
+        for what, unit, samples in found
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--serve", nargs=2, metavar=("NAME", "PATH"), help=argparse.SUPPRESS)
+    parser.add_argument("--json", action="store_true", help="rows for bench/run")
     parser.add_argument("names", nargs="*", default=list(SERVERS))
     arguments = parser.parse_args()
     if arguments.serve:
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(SERVERS[arguments.serve[0]](arguments.serve[1]))
+        return
+    if arguments.json:
+        results = [measure(name, arguments.seconds) for name in arguments.names]
+        print(json.dumps([row for result in results if result for row in rows(result)]))
         return
     for name in arguments.names:
         print(json.dumps(measure(name, arguments.seconds) or {"server": name, "skipped": "not installed"}))
