@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -118,6 +119,12 @@ async def hijack(path: str) -> str:
         writer.close()
 
 
+def answers(path: str) -> bool:
+    """Tell whether a server listens there already."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0
+
+
 def memory(pid: int) -> float:
     """Return the resident set in MiB."""
     fields = Path(f"/proc/{pid}/statm").read_text().split()
@@ -131,7 +138,7 @@ def measure(name: str, seconds: float) -> dict[str, Any] | None:
         server = subprocess.Popen([sys.executable, __file__, "--serve", name, path], stderr=subprocess.PIPE)
         try:
             deadline = time.monotonic() + 10
-            while not Path(path).exists():
+            while not answers(path):
                 if server.poll() is not None or time.monotonic() > deadline:
                     return None
                 time.sleep(0.01)
