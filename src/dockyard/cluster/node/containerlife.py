@@ -12,6 +12,7 @@ from dockyard.cluster.node.commands import HookError, run_hook
 from dockyard.cluster.node.container import CRASH_LOOP, Container
 from dockyard.cluster.node.env import ConfigError
 from dockyard.cluster.node.logfiles import log_path, prune
+from dockyard.cluster.node.podsetup import target
 from dockyard.cluster.node.ports import ExitStatus, Image, Process
 from dockyard.cluster.node.prober import READINESS, STARTUP
 from dockyard.cluster.node.probing import probers_of
@@ -136,7 +137,7 @@ async def _started(worker: PodWorker, container: Container, process: Process) ->
     if hook:
         prepared = worker.prepared[container.name]
         try:
-            await run_hook(worker.node.runtime, worker.node.clock, prepared, hook, spec, worker.target())
+            await run_hook(worker.node.runtime, worker.node.clock, prepared, hook, spec, target(worker))
         except HookError:
             if not ended.done():
                 worker.report("Warning", "FailedPostStartHook", "PostStartHook failed", container)
@@ -152,7 +153,7 @@ async def _started(worker: PodWorker, container: Container, process: Process) ->
         worker.node,
         container,
         worker.prepared[container.name],
-        worker.target(),
+        target(worker),
         decide=lambda kind, healthy: worker.heard(container, kind, healthy),
         report=lambda kind, message: worker.report(
             "Warning", "Unhealthy", f"{kind.capitalize()} probe failed: {message}", container
@@ -262,7 +263,7 @@ async def _pre_stop(
 ) -> None:
     clock = worker.node.clock
     run = asyncio.ensure_future(
-        run_hook(worker.node.runtime, clock, prepared, hook, container.spec, worker.target())
+        run_hook(worker.node.runtime, clock, prepared, hook, container.spec, target(worker))
     )
 
     def give_up() -> None:

@@ -13,23 +13,22 @@ from collections.abc import Coroutine
 from typing import Any
 
 from dockyard.cluster.errors import ApiError, Conflict, NotFound
-from dockyard.cluster.node import containerlife
+from dockyard.cluster.node import containerlife, podsetup
 from dockyard.cluster.node.backoff import go_duration
-from dockyard.cluster.node.checks import Target
 from dockyard.cluster.node.container import CRASH_LOOP, Container, Role, containers_of
 from dockyard.cluster.node.launch import Prepared
+from dockyard.cluster.node.order import all_done, due
 from dockyard.cluster.node.prober import LIVENESS, READINESS, STARTUP
-from dockyard.cluster.node.services import GROUP, Node
+from dockyard.cluster.node.services import Node
 from dockyard.cluster.node.status import Facts, pod_status
-from dockyard.cluster.node.volumes import VolumeError, Volumes
+from dockyard.cluster.node.volumes import Volumes
 from dockyard.cluster.podstate import is_finished, is_terminating
 from dockyard.cluster.store import Manifest
-from dockyard.runtime.network import UnknownSandboxError
+from dockyard.runtime.errors import RuntimeFailure
 from dockyard.wire.clock import rfc3339
 
 # A Pod is looked at this often although nothing happened; upstream's 60 s and half its jitter.
 RESYNC_SECONDS = 75.0
-_MOUNT_FIRST, _MOUNT_MOST = 0.5, 122.0
 # What a Pod that was removed by force still gets.
 _LEAST_GRACE = 1.0
 
@@ -59,7 +58,7 @@ class PodWorker:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._naps: set[asyncio.Future[None]] = set()
         self._grace_ends = 0.0
-        self._restore()
+        podsetup.restore(self.containers, pod["status"], node.clock.now())
 
     # -- called by the agent
 
@@ -112,49 +111,12 @@ class PodWorker:
         self.publish()
         if not self.address:
             if self._setup is None:
-                self._setup = self.spawn(self._set_up())
+                self._setup = self.spawn(podsetup.set_up(self))
             return
-        for container in self._due():
+        for container in due(self.containers, self.pod["spec"]["restartPolicy"]):
             self._start(container)
-        if self._all_done():
+        if all_done(self.containers, self.pod["spec"]["restartPolicy"]):
             self.terminate(None)
-
-    def _due(self) -> list[Container]:
-        """The containers that may be started now: one init container at a time, then all others."""
-        policy = self.pod["spec"]["restartPolicy"]
-        due: list[Container] = []
-        for container in self.containers:
-            if container.role is Role.INIT and not self._initialised():
-                if container.is_completed:
-                    continue
-                return [*due, container] if container.should_run_again(policy) else due
-            if container.role is Role.SIDECAR:
-                if not container.is_running:
-                    due.append(container)
-                if not container.started and not self._initialised():
-                    return due
-            elif (
-                container.role is Role.MAIN
-                and not container.is_running
-                and container.should_run_again(policy)
-            ):
-                due.append(container)
-        return due
-
-    def _initialised(self) -> bool:
-        return any(c.container_id and c.role is Role.MAIN and c.runs for c in self.containers)
-
-    def _all_done(self) -> bool:
-        policy = self.pod["spec"]["restartPolicy"]
-        for container in self.containers:
-            if container.role is Role.INIT:
-                if "terminated" in container.state and not container.is_completed and policy == "Never":
-                    return True
-            elif container.role is Role.MAIN and (
-                container.busy or "terminated" not in container.state or container.should_run_again(policy)
-            ):
-                return False
-        return True
 
     def _start(self, container: Container) -> None:
         if container.busy or container.is_running or container.wake is not None:
@@ -200,64 +162,10 @@ class PodWorker:
 
         container.wake = self.node.clock.call_later(seconds, look_again)
 
-    # -- setting up
-
-    def _restore(self) -> None:
-        status = self.pod["status"]
-        known = {
-            s["name"]: s
-            for field in ("initContainerStatuses", "containerStatuses")
-            for s in status.get(field, ())
-        }
-        now = self.node.clock.now()
-        for container in self.containers:
-            if container.name in known:
-                container.restore(known[container.name], now)
-
-    async def _set_up(self) -> None:
-        delay = _MOUNT_FIRST
-        while True:
-            try:
-                self.volumes.set_up(self.pod)
-                break
-            except VolumeError as error:
-                self.report("Warning", "FailedMount", str(error))
-                await self.node.clock.sleep(delay)
-                delay = min(delay * 2, _MOUNT_MOST)
-        domains = [
-            f"{self.pod['metadata']['namespace']}.svc.cluster.local",
-            "svc.cluster.local",
-            "cluster.local",
-        ]
-        previous = self.pod["status"].get("podIP")
-        sandbox = self.node.runtime.network.attach(
-            self.uid, groups=(GROUP,), address=previous, search=domains
-        )
-        self.address = self.volumes.pod_ip = sandbox.address
-        if previous is not None:
-            self.report("Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
-        self.sync()
-
     def refresh_volumes(self) -> None:
         """Bring ConfigMap, Secret and downward API volumes up to date; what is missing meanwhile stays."""
-        if not self.address or self.stopping:
-            return
-        try:
-            self.volumes.set_up(self.pod)
-        except VolumeError as error:
-            logger.debug("pods/%s: %s", self.pod["metadata"]["name"], error)
-
-    def target(self) -> Target:
-        """How the node reaches this Pod."""
-        network = self.node.runtime.network
-
-        async def dial(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-            try:
-                return await network.dial(self.uid, port)
-            except UnknownSandboxError as error:
-                raise ConnectionRefusedError(str(error)) from error
-
-        return Target(self.address, dial)
+        if self.address and not self.stopping:
+            podsetup.refresh_volumes(self)
 
     # -- probes
 
@@ -348,9 +256,14 @@ class PodWorker:
         for container in self.containers:
             self.stop_probes(container)
             prepared = self.prepared.pop(container.name, None)
-            if prepared is not None:
+            if prepared is None:
+                continue
+            try:
                 await self.node.runtime.remove(prepared.spec.id)
                 await self.node.in_thread(self.node.runtime.snapshots.remove, prepared.spec.id)
+            except (RuntimeFailure, OSError) as error:
+                # Files that stay behind must not keep the Pod in the API for ever.
+                logger.warning("pods/%s: %s: %s", self.pod["metadata"]["name"], container.name, error)
         self.node.runtime.network.detach(self.uid)
         self.sandbox_ready = False
         self.over = True
