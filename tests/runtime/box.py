@@ -1,4 +1,4 @@
-"""Containers for tests of the runtime: a small root file system made of this machine's programs, and a run."""
+"""Containers for tests of the runtime: a small root file system made of this machine's programs."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Running:
 
 
 class Box:
-    """Runs containers in one runtime, each from a layer made of `programs` (a name on PATH, or host path: target)."""
+    """Runs containers in one runtime, all from one layer that is made of this machine's programs."""
 
     def __init__(self, runtime: Runtime, folder: Path) -> None:
         self.runtime = runtime

@@ -231,7 +231,7 @@ async def test_program_that_cannot_start_says_why(
 
 
 async def test_working_directory_that_is_not_there_is_an_error(box: Box) -> None:
-    with pytest.raises(StartError, match='chdir to cwd \\("/nowhere"\\) .*no such file or directory'):
+    with pytest.raises(StartError, match=r'chdir to cwd \("/nowhere"\) .*no such file or directory'):
         await box.run("ls", cwd="/nowhere")
 
 

@@ -107,7 +107,9 @@ async def test_close_leaves_no_process(box: Box) -> None:
 
 
 async def test_close_gives_programs_time_to_end_well(box: Box) -> None:
-    ran = await box.run("/bin/sh", "-c", "trap 'echo saved; exit 0' TERM; echo up; while :; do sleep 0.02; done")
+    ran = await box.run(
+        "/bin/sh", "-c", "trap 'echo saved; exit 0' TERM; echo up; while :; do sleep 0.02; done"
+    )
     await ran.until(lambda: "up" in ran.output)
     await box.runtime.close()
     assert (await ran.wait()).code == 0
@@ -132,7 +134,9 @@ def test_kill_of_the_daemon_ends_everything(driver: str, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("driver", NAMES)
-async def test_what_survives_daemon_and_parent_ends_when_the_runtime_is_opened(driver: str, tmp_path: Path) -> None:
+async def test_what_survives_daemon_and_parent_ends_when_the_runtime_is_opened(
+    driver: str, tmp_path: Path
+) -> None:
     daemon, pids = await asyncio.to_thread(start_daemon, tmp_path, driver)
     os.kill(daemon.pid, signal.SIGSTOP)  # so that neither can clean up after the other
     os.kill(pids[-1], signal.SIGKILL)
@@ -162,12 +166,13 @@ async def test_a_thousand_starts_leave_nothing_open(tmp_path: Path) -> None:
     await batch(3)
     before = open_files()
     await batch(1000)
-    assert open_files() == before
+    # The parent closes its end of the last container a moment after that one's exit is known.
+    await asyncio.to_thread(eventually, lambda: open_files() == before, f"{before} open files, as before")
     await runtime.close()
 
 
 async def test_two_runtimes_side_by_side_do_not_touch_each_other(box: Box, tmp_path: Path) -> None:
-    pids = await family(box)
+    pids = (await family(box))[:3]  # the others are sleeps of 0.2 s
     other = await Runtime.open(tmp_path / "other", clock=SystemClock(), driver=box.driver, network=False)
     await other.close()
     assert alive(pids) == pids

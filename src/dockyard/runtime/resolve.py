@@ -13,7 +13,8 @@ _MOST_LINKS = 40  # what the kernel allows (path_resolution(7))
 def inside(base: str, path: str, bound: Mapping[str, str] | None = None) -> str:
     """The host path that `path` means with `base` as the root; symbolic links never lead out of `base`.
 
-    `bound` has the host paths that are seen at other places of the tree (links in them are left as they are). What doesn't exist is taken as written. Raises OSError(ELOOP) for a ring of links.
+    `bound` has the host paths that are seen at other places of the tree (links in them are left as they are).
+    What doesn't exist is taken as written. Raises OSError(ELOOP) for a ring of links.
     """
     todo = [part for part in reversed(path.split("/")) if part not in ("", ".")]
     done: list[str] = []
