@@ -17,8 +17,10 @@ from dockyard.views.page import Page, details, html_table, text_table
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# One marker a kind of result: shape carries the meaning, colour (Okabe and Ito's palette) helps.
-_STYLES = (("o", "#0072B2"), ("x", "#D55E00"), ("^", "#E69F00"), ("s", "#009E73"), ("v", "#CC79A7"))
+# One marker a kind of result: shape carries the meaning, colour (Okabe and Ito's palette) helps. Good answers
+# are round, and look the same in every picture.
+_GOOD = (("o", "#0072B2"), ("s", "#009E73"))
+_BAD = (("x", "#D55E00"), ("^", "#E69F00"), ("v", "#CC79A7"), ("+", "#000000"))
 _MOST_MARKS = 12
 
 
@@ -85,6 +87,18 @@ def per_second(traffic: Traffic, start: float) -> list[dict[str, Any]]:
     return rows
 
 
+def styles(traffic: Traffic) -> dict[str, tuple[str, str]]:
+    """Marker and colour of each result; good ones first."""
+    good, bad = sorted(traffic.ok.by("label")), sorted(traffic.failed.by("label"))
+    return dict(zip(good, _GOOD * 5, strict=False)) | dict(zip(bad, _BAD * 5, strict=False))
+
+
+def during(traffic: Traffic, cuts: Sequence[Cut]) -> list[Cut]:
+    """The cuts that fell into the time of these requests, and not those of an earlier demonstration."""
+    first, last = traffic.requests[0].t, traffic.requests[-1].end
+    return [cut for cut in cuts if cut.end > first and cut.start < last]
+
+
 def picture(traffic: Traffic, marks: Sequence[Mark], cuts: Sequence[Cut], start: float, title: str) -> str:
     """The plot as a base64 PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -92,7 +106,7 @@ def picture(traffic: Traffic, marks: Sequence[Mark], cuts: Sequence[Cut], start:
 
     figure = Figure(figsize=(9, 3.6), dpi=90, layout="constrained")
     axes: Axes = figure.subplots()
-    for (marker, colour), label in zip(_STYLES * 9, traffic.by("label"), strict=False):
+    for label, (marker, colour) in styles(traffic).items():
         chosen = [request for request in traffic if request.label == label]
         axes.scatter(
             [request.t - start for request in chosen],
@@ -102,7 +116,7 @@ def picture(traffic: Traffic, marks: Sequence[Mark], cuts: Sequence[Cut], start:
             s=14,
             label=f"{label} ({len(chosen)})",
         )
-    for cut in cuts:
+    for cut in during(traffic, cuts):
         axes.axvspan(cut.start - start, cut.end - start, alpha=0.12, hatch="//", color="grey")
     for number, mark in enumerate(marks[:_MOST_MARKS]):
         axes.axvline(mark.t - start, linewidth=0.8, linestyle=":", color="black")
@@ -110,10 +124,14 @@ def picture(traffic: Traffic, marks: Sequence[Mark], cuts: Sequence[Cut], start:
         where = axes.get_xaxis_transform()
         axes.text(mark.t - start, height, mark.text, fontsize=6.5, transform=where, ha="left", va="top")
     axes.set_yscale("log")
+    if marks:
+        bottom, top = axes.get_ylim()
+        axes.set_ylim(bottom, top * (top / bottom))  # the upper half is for the marks' words
     axes.set_xlabel("seconds since the first request")
     axes.set_ylabel("milliseconds to the answer")
     axes.set_title(title, fontsize=10, loc="left")
-    axes.legend(fontsize=7, loc="upper right")
+    axes.margins(x=0.02)
+    axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
     buffer = io.BytesIO()
     canvas: Any = FigureCanvasAgg(figure)  # its methods have no annotations
     canvas.print_png(buffer)

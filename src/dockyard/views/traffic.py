@@ -10,6 +10,7 @@ from dockyard.exercises.load import Load
 from dockyard.exercises.record import Change, Record, ready_addresses
 from dockyard.views.page import Page, table
 from dockyard.views.timeline import show_timeline
+from dockyard.wire.clock import rfc3339
 
 
 class ShownLoad(Load):
@@ -30,16 +31,32 @@ class ShownRecord(Record):
         rows: list[dict[str, Any]] = []
         last: dict[tuple[str, str], str] = {}
         for change in list(self.changes):
-            now = summary(change)
-            if change.name.startswith("load-") or last.get((change.kind, change.name)) == now:
+            now, about = summary(change), subject(change)
+            if about.startswith("load-") or last.get((change.kind, change.name)) == now:
                 continue
             last[(change.kind, change.name)] = now
+            if is_old_news(change, self.started):
+                continue
             seconds = f"{change.t - self.started:.1f}"
-            rows.append({"second": seconds, "kind": change.kind, "name": change.name, "now": now})
+            rows.append({"second": seconds, "kind": change.kind, "name": about, "now": now})
         return table(rows, f"Changes of {', '.join(self.kinds)} in {self.live.namespace}")
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         return self.page()._repr_mimebundle_()
+
+
+def subject(change: Change) -> str:
+    """The object's name; of an Event, the name of what it is about."""
+    return str((change.object.get("involvedObject") or {}).get("name") or change.name)
+
+
+def is_old_news(change: Change, started: float) -> bool:
+    """Whether it is an Event of before the watch, which the list that a watch begins with brings along."""
+    if change.kind != "events":
+        return False
+    event = change.object
+    when = event.get("lastTimestamp") or event.get("eventTime") or rfc3339(change.t)
+    return bool(when < rfc3339(started))
 
 
 def summary(change: Change) -> str:
