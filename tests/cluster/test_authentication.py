@@ -33,7 +33,8 @@ def test_without_a_certificate_only_version_and_health_are_told(server: LiveServ
     status, refusal = ask(server, "/api/v1/pods", anonymous)
     assert (status, refusal["reason"], refusal["details"]) == (403, "Forbidden", {"kind": "pods"})
     assert refusal["message"] == (
-        'pods is forbidden: User "system:anonymous" cannot list resource "pods" in API group "" at the cluster scope'
+        'pods is forbidden: User "system:anonymous" cannot list resource "pods" in API group "" '
+        "at the cluster scope"
     )
 
 

@@ -14,7 +14,7 @@ from dockyard.cluster import tables
 from dockyard.cluster.controlplane import ControlPlane
 from dockyard.cluster.errors import ApiError
 from dockyard.cluster.http.bodies import read_object
-from dockyard.cluster.kinds import KINDS
+from dockyard.cluster.kinds import KINDS, Kind
 from dockyard.cluster.warnings import warnings_for
 from dockyard.wire.clock import FakeClock
 
@@ -62,6 +62,19 @@ def damage(obj: dict[str, Any], path: tuple[Any, ...], replacement: Any) -> None
         target[path[-1]] = copy.deepcopy(replacement)
 
 
+def store_and_show(plane: ControlPlane, kind: Kind, body: bytes) -> ApiError | None:
+    """Create, print and update the object in a body; the refusal when there is one."""
+    try:
+        read = read_object(kind, body, "application/json", "Warn").obj
+        stored = plane.api.create(kind.kind, read, namespace="defaults-demo" if kind.namespaced else None)
+        warnings_for(kind, stored)
+        assert tables.table(kind, [stored], plane.api.clock.now(), "1", "None")["rows"]
+        plane.api.update(kind.kind, stored)
+    except ApiError as refusal:
+        return refusal
+    return None
+
+
 @settings(max_examples=1500, deadline=None)
 @given(st.data())
 def test_damaged_object_is_stored_or_refused(data: st.DataObject) -> None:
@@ -79,13 +92,8 @@ def test_damaged_object_is_stored_or_refused(data: st.DataObject) -> None:
             damage(
                 obj, data.draw(st.sampled_from(candidates)), data.draw(st.sampled_from([REMOVE, *STRANGE]))
             )
-        try:
-            read = read_object(kind, json.dumps(obj).encode(), "application/json", "Warn").obj
-            stored = plane.api.create(kind.kind, read, namespace="defaults-demo" if kind.namespaced else None)
-            warnings_for(kind, stored)
-            assert tables.table(kind, [stored], plane.api.clock.now(), "1", "None")["rows"]
-            plane.api.update(kind.kind, stored)
-        except ApiError as refusal:
+        refusal = store_and_show(plane, kind, json.dumps(obj).encode())
+        if refusal is not None:
             assert 400 <= refusal.code < 500
             assert json.dumps(refusal.status())
     finally:

@@ -190,7 +190,7 @@ class Api:
         if subresource == "status":
             return self.update_status(kind, new, dry_run=dry_run)
         metadata.place(row, new, record.namespace or None)
-        return self._replace(row, record, old, new, dry_run)
+        return self._replace(row, record, old, new, dry_run, patched=True)
 
     def delete(
         self,
@@ -330,9 +330,18 @@ class Api:
             kind.validate(obj, old, errors)
         metadata.refuse(kind, obj, errors)
 
-    def _replace(self, kind: Kind, record: Record, old: Manifest, obj: Manifest, dry_run: bool) -> Manifest:
+    def _replace(
+        self,
+        kind: Kind,
+        record: Record,
+        old: Manifest,
+        obj: Manifest,
+        dry_run: bool,
+        *,
+        patched: bool = False,
+    ) -> Manifest:
         obj["apiVersion"], obj["kind"] = kind.api_version, kind.kind
-        metadata.carry_over(kind, obj, old)
+        metadata.carry_over(kind, obj, old, patched=patched)
         if kind.has_status:
             obj.pop("status", None)
             if "status" in old:

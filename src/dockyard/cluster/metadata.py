@@ -83,11 +83,14 @@ def tidy(obj: Manifest) -> None:
     obj["metadata"] = kept
 
 
-def carry_over(kind: Kind, obj: Manifest, old: Manifest) -> None:
-    """Take over from the stored object what an update leaves out, and hold the optimistic lock."""
+def carry_over(kind: Kind, obj: Manifest, old: Manifest, *, patched: bool = False) -> None:
+    """Take over from the stored object what an update leaves out, and hold the optimistic lock.
+
+    Another uid is a failed precondition of an update, and an immutable field to a patch.
+    """
     metadata, stored = obj["metadata"], old["metadata"]
     name = stored["name"]
-    if metadata.get("uid") and metadata["uid"] != stored["uid"]:
+    if not patched and metadata.get("uid") and metadata["uid"] != stored["uid"]:
         raise Conflict.modified_uid(kind, name, metadata["uid"], stored["uid"])
     revision = metadata.get("resourceVersion")
     if revision and revision != stored["resourceVersion"]:
@@ -125,7 +128,8 @@ def validate(kind: Kind, obj: Manifest, old: Manifest | None, errors: FieldError
         return
     for key in ("name", "namespace", "uid", "creationTimestamp"):
         if metadata.get(key) != old["metadata"].get(key):
-            errors.invalid(f"metadata.{key}", metadata.get(key), "field is immutable")
+            for _ in range(2):  # upstream finds it twice, and shows it once
+                errors.invalid(f"metadata.{key}", metadata.get(key), "field is immutable")
     if "deletionTimestamp" in old["metadata"]:
         added = set(metadata.get("finalizers") or ()) - set(old["metadata"].get("finalizers") or ())
         if added:

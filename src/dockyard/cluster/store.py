@@ -25,6 +25,8 @@ Labels = dict[str, str]
 HISTORY_EVENTS = 5000
 HISTORY_BYTES = 8 << 20
 
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
 logger = logging.getLogger(__name__)
 
 
@@ -95,7 +97,7 @@ class Event:
 
 def dump(obj: Manifest) -> bytes:
     """The object as compact UTF-8 JSON."""
-    return json.dumps(obj, separators=(",", ":"), ensure_ascii=False).encode()
+    return _encode(obj).encode()
 
 
 class Store:

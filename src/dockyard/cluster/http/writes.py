@@ -16,6 +16,7 @@ from dockyard.cluster.http.options import integer, list_options, write_options
 from dockyard.cluster.http.paths import Target
 from dockyard.cluster.http.reads import render, selection
 from dockyard.cluster.kinds import Kind
+from dockyard.cluster.patch.gotext import go_text
 from dockyard.cluster.schema.decode import Decoder, WrongTypeError
 from dockyard.cluster.warnings import warnings_for
 from dockyard.wire.http import HttpError, Request, Response, json_response
@@ -101,7 +102,7 @@ async def patch(api: Api, target: Target, request: Request) -> Response:
     def check(new: Manifest, old: Manifest) -> None:
         decoder = Decoder()
         patched = json.dumps(dict(sorted(new.items())), separators=(",", ":"))
-        shown = _go_map(content) if patch_type == "strategic" else patched
+        shown = go_text(content) if patch_type == "strategic" else patched
         try:
             read = decoder.decode(kind, new)
         except WrongTypeError as error:
@@ -145,17 +146,6 @@ def _bad_patch(shown: str, problem: str) -> Invalid:
     errors = FieldErrors()
     errors.invalid("patch", shown, problem)
     return Invalid.of("", "", errors)
-
-
-def _go_map(value: Any) -> str:
-    """A value as Go's %v prints it."""
-    if isinstance(value, dict):
-        return "map[" + " ".join(f"{key}:{_go_map(value[key])}" for key in sorted(value)) + "]"
-    if isinstance(value, list):
-        return "[" + " ".join(_go_map(item) for item in value) + "]"
-    if value is None:
-        return "<nil>"
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 async def _delete_options(request: Request) -> DeleteOptions:

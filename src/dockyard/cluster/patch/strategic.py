@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from dockyard.cluster import schema
-from dockyard.cluster.errors import BadRequest
+from dockyard.cluster.errors import ApiError, BadRequest
 from dockyard.cluster.kinds.kind import Kind
+from dockyard.cluster.patch.gotext import go_text
 
 Manifest = dict[str, Any]
 
@@ -79,14 +80,14 @@ def _merge_list(current: Any, patch: list[Any], type_: str, key: str, order: lis
         return [_clean(item) for item in patch]
     if not how.key:
         merged = old + [item for item in patch if item not in old]
-        return _sort(merged, order, "", old)
+        return _sort(merged, order or patch, "", old)
     if any(isinstance(item, dict) and item.get(_PATCH) == "replace" for item in patch):
         return [_clean(item) for item in patch if item.get(_PATCH) != "replace"]
     inner = _field(type_, key)[1:]
     merged = list(old)
     for item in patch:
         if not isinstance(item, dict) or how.key not in item:
-            raise BadRequest(f"map: {item} does not contain declared merge key: {how.key}")
+            raise ApiError(f"map: {go_text(item)} does not contain declared merge key: {how.key}")
         place = next((i for i, have in enumerate(merged) if have.get(how.key) == item[how.key]), None)
         if item.get(_PATCH) == "delete":
             merged = [have for have in merged if have.get(how.key) != item[how.key]]
@@ -94,35 +95,31 @@ def _merge_list(current: Any, patch: list[Any], type_: str, key: str, order: lis
             merged.append(_merge({}, item, inner))
         else:
             merged[place] = _merge(merged[place], item, inner)
-    return _sort(merged, order, how.key, old)
+    return _sort(merged, order or patch, how.key, old)
 
 
-def _sort(items: list[Any], order: list[Any] | None, key: str, old: list[Any]) -> list[Any]:
-    """Put the items that the order names into that order; others stay behind the one they followed."""
-    if not order:
-        return items
+def _sort(items: list[Any], order: list[Any], key: str, old: list[Any]) -> list[Any]:
+    """Upstream's normalizeElementOrder: what the patch names in its order, and what only the server has
+    before the first of those that it was in front of."""
 
     def identity(item: Any) -> Any:
-        return item.get(key) if key and isinstance(item, dict) else item
+        return _hashable(item.get(key) if key and isinstance(item, dict) else item)
 
-    wanted = [identity(item) for item in order]
-    have = {_hashable(identity(item)) for item in items}
-    placed = [identity for identity in wanted if _hashable(identity) in have]
-    named = {_hashable(name) for name in placed}
-    known = [identity(item) for item in old]
-    for item in items:
-        name = identity(item)
-        if _hashable(name) in named:
-            continue
-        # Not named by the order: it belongs to the server. Keep it right after its former neighbour.
-        before = known[: known.index(name)] if name in known else known
-        after = next(
-            (placed.index(n) + 1 for n in reversed(before) if n in placed),
-            0 if name in known else len(placed),
-        )
-        placed.insert(after, name)
-    rank = {_hashable(name): index for index, name in enumerate(placed)}
-    return sorted(items, key=lambda item: rank[_hashable(identity(item))])
+    def ranks(listed: list[Any]) -> dict[Any, int]:
+        found: dict[Any, int] = {}
+        for item in listed:
+            found.setdefault(identity(item), len(found))
+        return found
+
+    wanted, server = ranks(order), ranks(old)
+    named = sorted((i for i in items if identity(i) in wanted), key=lambda i: wanted[identity(i)])
+    others = sorted((i for i in items if identity(i) not in wanted), key=lambda i: server.get(identity(i), 0))
+    merged: list[Any] = []
+    while named and others:
+        left, right = server.get(identity(others[0])), server.get(identity(named[0]))
+        first = others if left is not None and right is not None and left < right else named
+        merged.append(first.pop(0))
+    return merged + others + named
 
 
 def _hashable(value: Any) -> Any:
