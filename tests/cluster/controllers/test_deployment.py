@@ -23,6 +23,7 @@ class Rollout:
         self.clock = FakeClock()
         self.api = Api(Store(None), self.clock)
         bootstrap(self.api)
+        self.api.create("Node", {"metadata": {"name": "dockyard"}})
         self.events: list[Event] = []
         self.api.subscribe(self.events.append)
         self.manager = Manager(self.api, self.clock, discover(self.api))

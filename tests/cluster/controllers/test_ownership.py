@@ -205,3 +205,25 @@ def test_a_namespace_empties_itself_and_says_what_holds_it(plane: Plane) -> None
     plane.api.update("ConfigMap", left)
     plane.manager.settle()
     assert plane.api.find("Namespace", "shop") is None
+
+
+def test_what_every_namespace_needs_comes_back(plane: Plane) -> None:
+    plane.delete("ServiceAccount", "default")
+    plane.delete("ConfigMap", "kube-root-ca.crt")
+    assert plane.names("ServiceAccount") == ["default"]
+    changed = plane.api.get("ConfigMap", "kube-root-ca.crt", "default")
+    changed["data"] = {"ca.crt": "forged"}
+    plane.api.update("ConfigMap", changed)
+    plane.manager.settle()
+    assert plane.api.get("ConfigMap", "kube-root-ca.crt", "default")["data"] == {"ca.crt": plane.api.root_ca}
+
+
+def test_pods_of_a_node_that_is_not_there_are_removed(plane: Plane) -> None:
+    plane.api.create("Pod", pod("lost", spec={"nodeName": "nowhere"}))
+    plane.manager.settle()
+    plane.clock.advance(39)
+    plane.manager.settle()
+    assert plane.names("Pod") == ["lost"]
+    plane.clock.advance(2)
+    plane.manager.settle()
+    assert plane.names("Pod") == []

@@ -25,6 +25,7 @@ def controller(api: Api) -> Controller:
 def reconcile(api: Api, service: Manifest) -> None:
     """Make the Endpoints object of the Service's name list its Pods, ready and not ready."""
     metadata = service["metadata"]
+    # Differs: Endpoints written by hand, for a Service without a selector, get no EndpointSlice of their own.
     if not service["spec"].get("selector") or service["spec"]["type"] == "ExternalName":
         return
     pods = [
