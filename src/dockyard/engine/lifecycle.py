@@ -106,7 +106,8 @@ class Lifecycle:
             if container.running and container.status != "restarting":
                 return
             self._cancel_restart(container)
-            container.document["StoppedByHand"] = False
+            container.document.update(StoppedByHand=False, RestartCount=0)
+            container.restart_delay = 0.0
             await self._start_locked(container)
 
     async def _start_locked(self, container: Container) -> None:
@@ -336,13 +337,14 @@ class Lifecycle:
         number = parse_signal(signal_name or container.config.get("StopSignal") or "SIGTERM")
         if seconds is None:
             seconds = container.config.get("StopTimeout", DEFAULT_STOP_SECONDS)
-        container.document["StoppedByHand"] = True
-        if self._end_waiting_for_restart(container):
-            return
-        process = container.process
-        if process is None:
-            return
-        exited = self._exited_task(container)
+        # The lock is waited for: a restart that is just happening must not slip past us.
+        async with container.lock:
+            container.document["StoppedByHand"] = True
+            self._end_waiting_for_restart(container)
+            process = container.process
+            if process is None:
+                return
+            exited = self._exited_task(container)
         self._kill_event(container, number)
         process.signal(number)
         if not await self._within(exited, seconds):
@@ -398,16 +400,16 @@ class Lifecycle:
             number = parse_signal(signal_name or "SIGKILL")
         except BadParameter as error:
             raise BadParameter(f"cannot kill container: {shown}: {error.message}") from None
-        if self._end_waiting_for_restart(container):
-            container.document["StoppedByHand"] = True
-            return
-        process = container.process
-        if process is None:
-            raise Conflict(f"cannot kill container: {shown}: container {container.id} is not running")
-        own = container.config.get("StopSignal")
-        if number == signal.SIGKILL or not own or parse_signal(own) == number:
-            container.document["StoppedByHand"] = True
-        exited = self._exited_task(container)
+        async with container.lock:
+            own = container.config.get("StopSignal")
+            if number == signal.SIGKILL or not own or parse_signal(own) == number:
+                container.document["StoppedByHand"] = True
+            if self._end_waiting_for_restart(container):
+                return
+            process = container.process
+            if process is None:
+                raise Conflict(f"cannot kill container: {shown}: container {container.id} is not running")
+            exited = self._exited_task(container)
         if container.status == "paused":
             await self.unpause(container)
         self._kill_event(container, number)
@@ -478,12 +480,16 @@ class Lifecycle:
                 container.status, "container is running: stop the container before removing or force remove"
             )
             raise Conflict(f'cannot remove container "{shown}": {what}')
-        container.document["StoppedByHand"] = True
-        self._end_waiting_for_restart(container)
-        if container.process is not None:
+        async with container.lock:
+            container.document["StoppedByHand"] = True
+            self._end_waiting_for_restart(container)
             # Its exit must not remove it a second time.
             container.host_config["AutoRemove"] = False
-            await self.kill(container, "SIGKILL", shown)
+            process, exited = container.process, container.exit_task
+        if process is not None and exited is not None:
+            self._kill_event(container, signal.SIGKILL)
+            process.signal(signal.SIGKILL)
+            await self._within(asyncio.shield(exited), KILL_SECONDS)
         async with container.lock:
             if not container.removed:
                 await self._remove_locked(container, volumes=volumes)

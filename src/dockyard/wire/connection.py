@@ -69,7 +69,7 @@ class Connection(asyncio.Protocol):
         if self._stream is not None:
             self._stream.feed_eof()
         elif self._task is None:
-            self._transport.close()
+            self._close()
         else:
             self._client_left()
         # Keep our half open, so that the answer can still be sent; TLS cannot.
@@ -286,14 +286,14 @@ class Connection(asyncio.Protocol):
         """Go on after an answer: to the next request, or to the end."""
         body, self._task, self._request, self._body = self._body, None, None, None
         if self._stream is not None or self._transport.is_closing():
-            self._transport.close()
+            self._close()
         elif self._interrupted:
             # A stream that was cut must not look complete.
             self._transport.abort()
         elif body is not None and not body.complete:
             self._linger()
         elif not self._keep_alive or self._server.closing or (self._eof and not self._waiting):
-            self._transport.close()
+            self._close()
         else:
             self._parser.restart()
             self._pause(False)
@@ -313,10 +313,15 @@ class Connection(asyncio.Protocol):
     def shut_down(self) -> asyncio.Task[None] | None:
         """Close as soon as decency allows; return the task that still works, if any."""
         if self._task is None:
-            self._transport.close()
+            self._close()
         elif self._streaming or self._stream is not None:
             self._interrupt()
         return self._task
+
+    def _close(self) -> None:
+        # Never twice: asyncio's TLS transport forgets itself on the second call, and then cannot be aborted.
+        if not self._transport.is_closing():
+            self._transport.close()
 
     def abort(self) -> None:
         """Close now, whatever happens to go on."""

@@ -95,7 +95,8 @@ class RawStream:
 
     def close(self) -> None:
         """Send what was written, then close both halves."""
-        self._transport.close()
+        if not self._transport.is_closing():
+            self._transport.close()
 
     async def wait_closed(self) -> None:
         """Return once the connection is gone."""
