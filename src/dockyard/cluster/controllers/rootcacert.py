@@ -1,4 +1,4 @@
-"""Root CA: publishes the cluster's CA as the ConfigMap kube-root-ca.crt, and undoes what was changed there."""
+"""Root CA: publishes the cluster's CA as the ConfigMap kube-root-ca.crt, and undoes changes of it."""
 
 from __future__ import annotations
 
