@@ -21,7 +21,7 @@ from bench.place import PROJECT
 from bench.rows import Row, main
 
 TOKEN = "bench"
-PATIENCE = 120.0
+PATIENCE = 600.0
 
 
 def clone(directory: Path) -> Path:
