@@ -75,7 +75,7 @@ def store_and_show(plane: ControlPlane, kind: Kind, body: bytes) -> ApiError | N
     return None
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(st.data())
 def test_damaged_object_is_stored_or_refused(data: st.DataObject) -> None:
     plane = ControlPlane(None, FakeClock())

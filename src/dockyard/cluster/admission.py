@@ -52,6 +52,13 @@ def on_update(kind: Kind, obj: Manifest, old: Manifest) -> None:
         labels = obj["metadata"].setdefault("labels", {})
         labels["kubernetes.io/metadata.name"] = old["metadata"]["name"]
         obj["spec"] = old.get("spec", {})
+    elif kind.kind == "Service":
+        spec, stored = obj.get("spec") or {}, old["spec"]
+        # Who changes clusterIP alone means the first of clusterIPs too.
+        if spec.get("clusterIP") != stored.get("clusterIP") and spec.get("clusterIPs") == stored.get(
+            "clusterIPs"
+        ):
+            spec.pop("clusterIPs", None)
     elif kind.kind == "Pod" and "serviceAccountName" in obj.get("spec", {}):
         # The deprecated twin of serviceAccountName follows it.
         obj["spec"]["serviceAccount"] = obj["spec"]["serviceAccountName"]

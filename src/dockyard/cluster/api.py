@@ -94,8 +94,7 @@ class Api:
     ) -> Manifest:
         """Store a new object and return it as stored. Raises AlreadyExists, Invalid, NotFound, Forbidden."""
         row = KINDS[kind]
-        obj = _copy(obj)
-        obj["apiVersion"], obj["kind"] = row.api_version, row.kind
+        obj = {**row.type_meta, **_copy(obj), **row.type_meta}
         home = metadata.place(row, obj, namespace)
         if row.default:
             row.default(obj)
@@ -119,6 +118,8 @@ class Api:
             allocation.allocate(self.store, obj, None, dry_run=dry_run)
         if dry_run:
             return obj
+        obj["metadata"]["resourceVersion"] = ""  # its place; the store sets it
+        metadata.tidy(obj)
         self._put(row, obj)
         if row.kind == "Namespace":
             admission.furnish(self, name)

@@ -121,8 +121,14 @@ class Conflict(ApiError):
         return cls(f'Operation cannot be fulfilled on {kind.resource} "{name}": {why}', _details(kind, name))
 
     @classmethod
-    def modified_uid(cls, kind: Kind, name: str, sent: str, stored: str) -> Conflict:
-        why = f"Precondition failed: UID in precondition: {sent}, UID in object meta: {stored}"
+    def modified_uid(cls, kind: Kind, metadata: Manifest, sent: str) -> Conflict:
+        """An update that names another uid than the stored `metadata` has."""
+        name, stored, namespace = metadata["name"], metadata["uid"], metadata.get("namespace")
+        key = "/".join(part for part in ("/registry", kind.plural, namespace, name) if part)
+        why = (
+            f"StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: "
+            f"Precondition failed: UID in precondition: {sent}, UID in object meta: {stored}"
+        )
         return cls(f'Operation cannot be fulfilled on {kind.resource} "{name}": {why}', _details(kind, name))
 
     @classmethod

@@ -29,7 +29,7 @@ _ORDER = (
     "finalizers",
     "managedFields",
 )
-_IMMUTABLE = ("namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
+_IMMUTABLE = ("namespace", "uid", "deletionTimestamp", "deletionGracePeriodSeconds")
 _STANDARD_FINALIZERS = ("orphan", "foregroundDeletion", "kubernetes")
 
 
@@ -91,10 +91,11 @@ def carry_over(kind: Kind, obj: Manifest, old: Manifest, *, patched: bool = Fals
     metadata, stored = obj["metadata"], old["metadata"]
     name = stored["name"]
     if not patched and metadata.get("uid") and metadata["uid"] != stored["uid"]:
-        raise Conflict.modified_uid(kind, name, metadata["uid"], stored["uid"])
+        raise Conflict.modified_uid(kind, stored, metadata["uid"])
     revision = metadata.get("resourceVersion")
     if revision and revision != stored["resourceVersion"]:
         raise Conflict.modified(kind, name)
+    metadata["creationTimestamp"] = stored["creationTimestamp"]
     for key in _IMMUTABLE:
         if key in stored and (key not in metadata or metadata[key] is None or key.startswith("deletion")):
             metadata[key] = stored[key]

@@ -53,14 +53,14 @@ def apply(kind: Kind, obj: Manifest, scale: Manifest) -> Manifest:
             f"the name of the object ({sent['name']}) does not match the name on the URL ({meta['name']})"
         )
     if sent.get("uid") and sent["uid"] != meta["uid"]:
-        raise Conflict.modified_uid(kind, meta["name"], sent["uid"], meta["uid"])
+        raise Conflict.modified_uid(kind, meta, sent["uid"])
     if sent.get("resourceVersion") and sent["resourceVersion"] != meta["resourceVersion"]:
         raise Conflict.modified(kind, meta["name"])
     replicas = (scale.get("spec") or {}).get("replicas") or 0
     if not isinstance(replicas, int) or isinstance(replicas, bool):
         raise BadRequest(
             'Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal string '
-            'into Go struct '
+            "into Go struct "
             "field ScaleSpec.spec.replicas of type int32"
         )
     if replicas < 0:

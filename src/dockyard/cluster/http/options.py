@@ -95,7 +95,7 @@ def list_options(query: Query) -> ListOptions:
     return ListOptions(
         query.get("labelSelector"),
         query.get("fieldSelector"),
-        integer(query.get("limit")) or 0,
+        max(0, integer(query.get("limit")) or 0),
         query.get("continue"),
         version,
         match,

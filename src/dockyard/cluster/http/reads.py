@@ -49,17 +49,8 @@ def metadata_only(obj: Manifest) -> Manifest:
 def selection(target: Target, options: ListOptions) -> Selection:
     """What a list or watch is about. Raises BadRequest for bad selectors."""
     kind = target.kind
-    try:
-        labels = selectors.parse_labels(options.label_selector)
-        fields = selectors.parse_fields(options.field_selector, kind)
-    except BadRequest as error:
-        if "field label not supported" in error.message:
-            group = f"{kind.group}/{kind.version}" if kind.group else f"/{kind.version}"
-            raise BadRequest(
-                f'Unable to find "{group}, Resource={kind.plural}" that match label selector '
-                f'"{options.label_selector}", field selector "{options.field_selector}": {error.message}'
-            ) from None
-        raise
+    labels = selectors.parse_labels(options.label_selector)
+    fields = selectors.parse_fields(options.field_selector, kind)
     return Selection(kind, target.namespace, labels, fields)
 
 
@@ -86,7 +77,7 @@ def list_many(api: Api, target: Target, request: Request, options: ListOptions) 
         (f"{record.namespace}/{record.name}", record) for record in records if wanted.includes(record)
     )
     if start:
-        keyed = [item for item in keyed if _relative(item[0], target.namespace) >= start]
+        keyed = [item for item in keyed if _relative(item[0], target.namespace) >= "/" + start.lstrip("/")]
     metadata: Manifest = {"resourceVersion": str(revision)}
     if options.limit and len(keyed) > options.limit:
         metadata["continue"] = _make_token(revision, _relative(keyed[options.limit - 1][0], target.namespace))
@@ -126,7 +117,7 @@ def _snapshot(api: Api, kind: Kind, revision: int, start: str | None) -> list[Re
         return api.store.snapshot(kind.kind, revision)
     except CompactedError:
         if start is None:
-            raise Expired(f"The resourceVersion for the provided list is too old. (rv {revision})") from None
+            raise Expired("The resourceVersion for the provided list is too old.") from None
     refusal = Expired(
         "The provided continue parameter is too old to display a consistent list result. You can "
         "start a new list "
@@ -141,9 +132,9 @@ def _snapshot(api: Api, kind: Kind, revision: int, start: str | None) -> list[Re
 
 
 def _relative(key: str, namespace: str | None) -> str:
-    """A key below what is listed, as etcd has it: `name` in a namespace, `/namespace/name` over all."""
+    """A key below what is listed, as etcd has it: `/name` in a namespace, `/namespace/name` over all."""
     place, _, name = key.partition("/")
-    return name if namespace is not None or not place else f"/{key}"
+    return f"/{name}" if namespace is not None or not place else f"/{key}"
 
 
 def _make_token(revision: int, last: str) -> str:
@@ -155,8 +146,8 @@ def _read_token(text: str) -> tuple[int, str]:
     head = "invalid continue token: continue key is not valid"
     try:
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except (binascii.Error, ValueError) as error:
-        raise BadRequest(f"{head}: {error}") from None
+    except (binascii.Error, ValueError):
+        raise BadRequest(f"{head}: illegal base64 data at input byte {len(text) - len(text) % 4}") from None
     try:
         token = json.loads(raw)
         version, revision, start = token["v"], token["rv"], token["start"]

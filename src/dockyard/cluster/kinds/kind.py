@@ -47,6 +47,11 @@ class Kind:
         return f"{self.group}/{self.version}" if self.group else self.version
 
     @cached_property
+    def type_meta(self) -> dict[str, str]:
+        """The first two fields of every object of this kind."""
+        return {"kind": self.kind, "apiVersion": self.api_version}
+
+    @cached_property
     def singular(self) -> str:
         return self.kind.lower()
 

@@ -289,7 +289,7 @@ def _ingress(obj: Manifest, now: float) -> list[Any]:
 
 
 def _budget(obj: Manifest, now: float) -> list[Any]:
-    spec = obj["spec"]
+    spec = obj.get("spec") or {}
     bounds = [str(spec.get(key, "N/A")) for key in ("minAvailable", "maxUnavailable")]
     return [*bounds, _status(obj).get("disruptionsAllowed", 0), _age(obj, now)]
 
@@ -309,7 +309,7 @@ def _binding(obj: Manifest, now: float) -> list[Any]:
 
 
 def _quota(obj: Manifest, now: float) -> list[Any]:
-    hard, used = obj["spec"].get("hard") or {}, _status(obj).get("used") or {}
+    hard, used = (obj.get("spec") or {}).get("hard") or {}, _status(obj).get("used") or {}
     requests: list[str] = []
     limits: list[str] = []
     for name in sorted(hard):
