@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from dockyard.engine import hostconfig, names, ps, render, rootfs
 from dockyard.engine.container import Container
+from dockyard.engine.container_filters import FILTERS, Wanted
 from dockyard.engine.create import new_document
 from dockyard.engine.errors import BadParameter, Conflict, Failed, NotFound
-from dockyard.engine.filters import Filters, parse_filters
+from dockyard.engine.filters import parse_filters
 from dockyard.engine.mounts import borrow_mounts
 from dockyard.engine.parameters import Document, flag, integer, json_body
 from dockyard.engine.routes import Routes
@@ -24,12 +25,6 @@ from dockyard.wire.http import Request, Response, StreamResponse, json_response
 if TYPE_CHECKING:
     from dockyard.engine.engine import Engine
 
-_STATES = ("created", "running", "paused", "restarting", "removing", "exited", "dead")
-_HEALTH = ("none", "starting", "healthy", "unhealthy")
-_FILTERS = (
-    "ancestor before exited expose health id is-task isolation label label! name network publish since "
-    "status volume"
-)
 STATS_SECONDS = 1.0
 
 
@@ -88,7 +83,7 @@ class Containers:
         container = Container(document)
         engine.registry.check_name(name)
         try:
-            await engine.lifecycle.prepare(container)
+            await engine.launcher.prepare(container)
             engine.registry.add(container)
         except BaseException:
             engine.runtime.snapshots.remove(container.id)
@@ -114,7 +109,7 @@ class Containers:
             container,
             engine.networks,
             snapshot,
-            engine.lifecycle.log(container).path,
+            engine.launcher.log(container).path,
             engine.executions.running(container),
             engine.runtime.driver.traits.name,
         )
@@ -130,12 +125,12 @@ class Containers:
             return 0
 
     async def list_containers(self, request: Request) -> Response:
-        filters = parse_filters(request, _FILTERS.split())
+        filters = parse_filters(request, FILTERS.split())
         limit = integer(request, "limit", 0)
         everything = flag(request, "all") or limit > 0 or bool(filters.get("status"))
         with_size = flag(request, "size")
         now = self._engine.clock.now()
-        wanted = _Wanted(self._engine, filters)
+        wanted = Wanted(self._engine, filters)
         shown = []
         for container in self._engine.registry:
             if not (everything or container.running) or not wanted.matches(container):
@@ -341,92 +336,3 @@ def size(request: Request) -> tuple[int, int]:
 def _with_tag(reference: str) -> str:
     last = reference.rpartition("/")[2]
     return reference if ":" in last or "@" in last else f"{reference}:latest"
-
-
-class _Wanted:
-    """The filters of a list, ready to be asked about each container.
-
-    Raises:
-        BadParameter: a value that no container could have.
-        NotFound: `before` or `since` name no container.
-    """
-
-    def __init__(self, engine: Engine, filters: Filters) -> None:
-        self._engine = engine
-        self._filters = filters
-        for name, valid, what in (("status", _STATES, "state"), ("health", _HEALTH, "health")):
-            for value in filters.get(name):
-                if value not in valid:
-                    raise BadParameter(
-                        f"invalid filter '{name}={value}': invalid value for {what} ({value}): "
-                        f"must be one of {', '.join(valid)}"
-                    )
-        for value in filters.get("exited"):
-            if not value.lstrip("-").isdigit():
-                raise BadParameter(
-                    f"invalid filter 'exited={value}': strconv.Atoi: parsing \"{value}\": invalid syntax"
-                )
-        self._before = [engine.registry.get(value).document["Created"] for value in filters.get("before")]
-        self._since = [engine.registry.get(value).document["Created"] for value in filters.get("since")]
-        self._ancestors: set[str] = set()
-        for value in filters.get("ancestor"):
-            try:
-                self._ancestors.add(engine.runtime.images.get(value).id)
-            except (ImageNotFound, InvalidReference):
-                continue
-
-    def matches(self, container: Container) -> bool:
-        filters, created = self._filters, container.document["Created"]
-        state = container.state
-        return (
-            filters.exact("status", container.status)
-            and filters.fuzzy("name", container.name, f"/{container.name}")
-            and (not filters.get("id") or container.id.startswith(tuple(filters.get("id"))))
-            and filters.labels(container.config["Labels"])
-            and filters.exact("health", (state.get("Health") or {}).get("Status", "none"))
-            and (not filters.get("exited") or self._exited(container))
-            and all(created < moment for moment in self._before)
-            and all(created > moment for moment in self._since)
-            and (not filters.get("ancestor") or self._descends(container))
-            and self._in_network(container)
-            and self._has_volume(container)
-            and self._has_port("publish", container.ports)
-            and self._has_port("expose", container.config["ExposedPorts"] or {})
-            and not filters.boolean("is-task", False)
-        )
-
-    def _exited(self, container: Container) -> bool:
-        return (
-            bool(container.state["StartedAt"])
-            and not container.running
-            and self._filters.exact("exited", str(container.state["ExitCode"]))
-        )
-
-    def _descends(self, container: Container) -> bool:
-        if container.document["Image"] in self._ancestors:
-            return True
-        images = self._engine.runtime.images
-        image = images.find(container.document["Image"])
-        while image is not None and image.parent:
-            if image.parent in self._ancestors:
-                return True
-            image = images.find(image.parent)
-        return False
-
-    def _in_network(self, container: Container) -> bool:
-        wanted = self._filters.get("network")
-        if not wanted:
-            return True
-        networks = [self._engine.networks.find(value) for value in wanted]
-        return any(network is not None and network["Name"] in container.endpoints for network in networks)
-
-    def _has_volume(self, container: Container) -> bool:
-        places = [value for m in container.mounts for value in (m.get("Name"), m["Destination"]) if value]
-        return self._filters.exact("volume", *places)
-
-    def _has_port(self, name: str, ports: object) -> bool:
-        wanted = self._filters.get(name)
-        if not wanted:
-            return True
-        present = set(ports) if isinstance(ports, dict) else set()
-        return any((value if "/" in value else f"{value}/tcp") in present for value in wanted)

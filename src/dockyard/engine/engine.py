@@ -21,6 +21,7 @@ from dockyard.engine import (
 from dockyard.engine.errors import BadParameter, EngineError
 from dockyard.engine.events import Events
 from dockyard.engine.executions import Executions
+from dockyard.engine.launcher import Launcher
 from dockyard.engine.lifecycle import Lifecycle
 from dockyard.engine.networks import Networks
 from dockyard.engine.registry import Registry
@@ -50,15 +51,10 @@ class Engine:
         self.registry = Registry(self.store)
         self.volumes = Volumes(home / "volumes", self.store, clock)
         self.networks = Networks(self.store, runtime.network, clock)
-        self.lifecycle = Lifecycle(
-            runtime,
-            self.registry,
-            self.networks,
-            self.volumes,
-            self.events,
-            home / "logs",
-            clock,
+        self.launcher = Launcher(
+            runtime, self.registry, self.networks, self.volumes, self.events, home / "logs", clock
         )
+        self.lifecycle = Lifecycle(runtime, self.launcher, self.registry, self.volumes, self.events, clock)
         self.executions = Executions(runtime, self.events)
         self._router = Router()
         for family in (

@@ -6,23 +6,17 @@ import asyncio
 import logging
 import signal
 from collections.abc import Coroutine
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dockyard.engine import create, mounts, rootfs
 from dockyard.engine.container import Container
 from dockyard.engine.errors import BadParameter, Conflict, EngineError, Failed, NotFound
 from dockyard.engine.events import Events
 from dockyard.engine.health import HealthChecks
-from dockyard.engine.logging_driver import ContainerLog
-from dockyard.engine.networks import Networks
-from dockyard.engine.ports import Publishing
+from dockyard.engine.launcher import Launcher, explain
 from dockyard.engine.registry import Registry
 from dockyard.engine.signals import parse_signal
 from dockyard.engine.volumes import ANONYMOUS, Volumes
-from dockyard.runtime.errors import RuntimeFailure, StartError
 from dockyard.runtime.process import ExitStatus, Process
-from dockyard.runtime.spec import ContainerSpec, Limits, ProcessSpec
 from dockyard.wire.clock import Clock
 
 if TYPE_CHECKING:
@@ -38,11 +32,6 @@ STEADY_SECONDS = 10.0
 REBOOT_EXIT_CODE = 255
 KILL_SECONDS = 10.0
 
-_START_FAILED = (
-    "failed to create task for container: failed to create shim task: OCI runtime create failed: "
-    "runc create failed: unable to start container process: error during container init: "
-)
-
 
 class Lifecycle:
     """Drives the containers of one engine; the container's lock is held while its state changes."""
@@ -50,45 +39,21 @@ class Lifecycle:
     def __init__(
         self,
         runtime: Runtime,
+        launcher: Launcher,
         registry: Registry,
-        networks: Networks,
         volumes: Volumes,
         events: Events,
-        logs: Path,
         clock: Clock,
     ) -> None:
         self._runtime = runtime
+        self._launcher = launcher
         self._registry = registry
-        self._networks = networks
         self._volumes = volumes
         self._events = events
-        self._logs = logs
         self._clock = clock
-        self.publishing = Publishing(runtime.network)
         self._health = HealthChecks(runtime, clock, events, registry)
         self._closing = False
         self._tasks: set[asyncio.Task[None]] = set()
-
-    def log(self, container: Container) -> ContainerLog:
-        """Return the log of a container."""
-        if container.log is None:
-            kept = container.host_config["LogConfig"]["Type"] != "none"
-            container.log = ContainerLog(self._logs / f"{container.id}.log", self._clock, kept=kept)
-        return container.log
-
-    # Creation.
-
-    async def prepare(self, container: Container) -> None:
-        """Give a new container its root file system, and its new volumes the image's files."""
-        image = self._runtime.images.get(container.document["Image"])
-        overlay = self._runtime.driver.traits.overlay
-        prepared = await asyncio.to_thread(self._runtime.snapshots.prepare, container.id, image)
-        if container.config["WorkingDir"]:
-            rootfs.make_directory(prepared, container.config["WorkingDir"], overlay=overlay)
-        for mount in container.mounts:
-            if mount["Type"] == "volume" and "nocopy" not in mount["Mode"].split(","):
-                directory = self._volumes.path(mount["Name"])
-                await asyncio.to_thread(rootfs.fill_volume, prepared, mount["Destination"], directory)
 
     # Start.
 
@@ -113,10 +78,10 @@ class Lifecycle:
     async def _start_locked(self, container: Container) -> None:
         state = container.state
         try:
-            process = await self._launch(container)
+            process = await self._launcher.launch(container)
         except Exception as failure:
-            error, code = _explain(failure)
-            await self._release(container)
+            error, code = explain(failure)
+            await self._launcher.release(container)
             state.update(Status="created" if not state["StartedAt"] else "exited", ExitCode=code)
             state.update(Error=error.message, Pid=0)
             self._registry.save(container)
@@ -141,113 +106,6 @@ class Lifecycle:
         self._health.begin(container)
         container.exit_task = self._spawn(self._watch(container, process))
 
-    async def _launch(self, container: Container) -> Process:
-        sandbox = self._enter_networks(container)
-        for mount in container.mounts:
-            if mount["Type"] == "volume":
-                self._volume_event(container, mount, "mount")
-        await self.publishing.publish(container)
-        snapshot = self._runtime.snapshots.get(container.id)
-        if snapshot is None:
-            raise Failed(f"the root file system of container {container.id} is gone")
-        config, host_config = container.config, container.host_config
-        hosts = [_extra_host(entry) for entry in host_config["ExtraHosts"] or []]
-        if container.address:
-            hosts.append((container.address, config["Hostname"]))
-        limits = Limits(
-            memory=host_config["Memory"] or None,
-            cpus=_cpus(host_config),
-            pids=host_config["PidsLimit"] if (host_config["PidsLimit"] or 0) > 0 else None,
-        )
-        rows, columns = host_config["ConsoleSize"] or (0, 0)
-        spec = ContainerSpec(
-            id=container.id,
-            rootfs=snapshot,
-            process=ProcessSpec(
-                argv=(container.document["Path"], *container.document["Args"]),
-                env=create.environment(config),
-                cwd=config["WorkingDir"] or "/",
-                user=config["User"],
-                tty=config["Tty"],
-                stdin=config["OpenStdin"],
-                size=(rows or 24, columns or 80),
-            ),
-            sandbox=sandbox,
-            hostname=config["Hostname"],
-            mounts=mounts.runtime_mounts(container, self._volumes),
-            limits=limits,
-            read_only=host_config["ReadonlyRootfs"],
-            cap_drop=tuple(host_config["CapDrop"] or ()),
-            cap_add=tuple(host_config["CapAdd"] or ()),
-            hosts=tuple(hosts),
-        )
-        process = await self._runtime.run(spec)
-        # One subscription for both: what the process said before it is given to the first one only.
-        container.streams.connect(process, self.log(container).recorder())
-        return process
-
-    def _enter_networks(self, container: Container) -> str:
-        """Attach the container's sandbox, or find the one that it shares; return its name."""
-        mode: str = container.host_config["NetworkMode"]
-        if mode.startswith("container:"):
-            other = self._registry.get(mode.partition(":")[2])
-            if not other.address:
-                raise Conflict(f"cannot join network of a non running container: {other.id}")
-            container.address = other.address
-            return other.id
-        groups = []
-        for name in container.endpoints:
-            network = self._networks.find(name)
-            if network is None:
-                raise NotFound(f"failed to set up container networking: network {name} not found")
-            # Differs: in mode host a container still has an address of its own; its ports are reached by
-            # publishing them.
-            if network["Driver"] == "bridge":
-                groups.append(network["Id"])
-        wanted = container.document.get("Address")
-        sandbox = self._runtime.network.attach(container.id, groups=groups, address=wanted)
-        container.address = container.document["Address"] = sandbox.address
-        for name in container.endpoints:
-            self.enter_network(container, name)
-        return container.id
-
-    def enter_network(self, container: Container, name: str) -> None:
-        """Make a running container known on one network."""
-        network = self._networks.get(name)
-        container.endpoints[name]["EndpointID"] = f"{container.id[:32]}{network['Id'][:32]}"
-        self._networks.publish_names(container, name)
-        self._network_event(container, network["Id"], "connect")
-
-    def leave_network(self, container: Container, name: str) -> None:
-        """Undo `enter_network`."""
-        self._networks.withdraw_names(container, name)
-        container.endpoints[name]["EndpointID"] = ""
-        network = self._networks.find(name)
-        if network is not None:
-            self._network_event(container, network["Id"], "disconnect")
-
-    def _network_event(self, container: Container, network_id: str, action: str) -> None:
-        network = self._networks.get(network_id)
-        about = {"container": container.id, "name": network["Name"], "type": network["Driver"]}
-        self._events.publish("network", action, network_id, about)
-
-    def _volume_event(self, container: Container, mount: dict[str, object], action: str) -> None:
-        about = {"container": container.id, "driver": "local"}
-        if action == "mount":
-            about |= {"destination": str(mount["Destination"]), "propagation": ""}
-            about["read/write"] = "true" if mount["RW"] else "false"
-        self._events.publish("volume", action, str(mount["Name"]), about)
-
-    async def _release(self, container: Container) -> None:
-        """Give back what a running container has: ports, names, address."""
-        await self.publishing.withdraw(container)
-        if not container.host_config["NetworkMode"].startswith("container:"):
-            for name in container.endpoints:
-                if container.endpoints[name].get("EndpointID"):
-                    self.leave_network(container, name)
-            self._runtime.network.detach(container.id)
-        container.address = ""
-
     # Exit.
 
     async def _watch(self, container: Container, process: Process) -> None:
@@ -262,7 +120,7 @@ class Lifecycle:
         container.process = None
         if container.stop_probing is not None:
             container.stop_probing()
-        await self._release(container)
+        await self._launcher.release(container)
         state = container.state
         ran = status.finished_at - state["StartedAt"]
         state.update(
@@ -281,9 +139,9 @@ class Lifecycle:
         self._events.publish("container", "die", container.id, container.event_attributes(**extra))
         for mount in container.mounts:
             if mount["Type"] == "volume":
-                self._volume_event(container, mount, "unmount")
+                self._launcher.volume_event(container, mount, "unmount")
         container.streams.disconnect()
-        self.log(container).end()
+        self._launcher.log(container).end()
         container.notify(status.code)
         if restart:
             self._restart_later(container, ran)
@@ -499,7 +357,7 @@ class Lifecycle:
         container.removal_code = container.state["ExitCode"]
         self._registry.remove(container)
         await asyncio.to_thread(self._runtime.snapshots.remove, container.id)
-        self.log(container).delete()
+        self._launcher.log(container).delete()
         if volumes:
             self._remove_anonymous(container)
         self._events.publish("container", "destroy", container.id, container.event_attributes())
@@ -568,29 +426,3 @@ class Lifecycle:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             logger.error("a container's task failed", exc_info=task.exception())
-
-
-def _explain(failure: Exception) -> tuple[EngineError, int]:
-    """Return what the API answers to a failed start, and the exit code that the container gets."""
-    if isinstance(failure, StartError):
-        if failure.message.startswith("unable to find"):
-            return Failed(failure.message), 128
-        return BadParameter(_START_FAILED + failure.message), failure.code
-    if isinstance(failure, EngineError):
-        return failure, 128
-    if isinstance(failure, RuntimeFailure):
-        return Failed(str(failure)), 128
-    logger.exception("a container could not be started", exc_info=failure)
-    return Failed(f"{type(failure).__name__}: {failure}"), 128
-
-
-def _cpus(host_config: dict[str, object]) -> float | None:
-    nano, quota, period = (int(str(host_config[key] or 0)) for key in ("NanoCpus", "CpuQuota", "CpuPeriod"))
-    if nano:
-        return nano / 1e9
-    return quota / (period or 100_000) if quota > 0 else None
-
-
-def _extra_host(entry: str) -> tuple[str, str]:
-    name, _, address = entry.partition("=") if "=" in entry else entry.partition(":")
-    return ("127.0.0.1" if address == "host-gateway" else address, name)

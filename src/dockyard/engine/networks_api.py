@@ -120,7 +120,7 @@ class NetworksApi:
             raise BadParameter(error.message.partition(": ")[2]) from None
         if container.process is not None:
             self._engine.runtime.network.join(container.id, network["Id"])
-            self._engine.lifecycle.enter_network(container, name)
+            self._engine.launcher.enter_network(container, name)
         self._engine.registry.save(container)
         return Response(200)
 
@@ -137,7 +137,7 @@ class NetworksApi:
             article = "" if container.process is not None else "the "
             raise Failed(f"container {container.id} is not connected to {article}network {name}")
         if container.process is not None:
-            self._engine.lifecycle.leave_network(container, name)
+            self._engine.launcher.leave_network(container, name)
             self._engine.runtime.network.leave(container.id, network["Id"])
         del container.endpoints[name]
         self._engine.registry.save(container)

@@ -86,7 +86,7 @@ class StreamsApi:
         return None
 
     async def _send_past(self, container: Container, raw: RawStream, *, stdout: bool, stderr: bool) -> None:
-        async for stream, data in self._engine.lifecycle.log(container).read(stdout=stdout, stderr=stderr):
+        async for stream, data in self._engine.launcher.log(container).read(stdout=stdout, stderr=stderr):
             raw.write(data if container.tty else frame(stream, data))
             await raw.drain()
 
@@ -132,7 +132,7 @@ class StreamsApi:
         if container.host_config["LogConfig"]["Type"] == "none":
             raise NotSupported("configured logging driver does not support reading")
         tail = request.query.get("tail")
-        log = self._engine.lifecycle.log(container)
+        log = self._engine.launcher.log(container)
         source = log.read(
             stdout=stdout,
             stderr=stderr,

@@ -1,0 +1,213 @@
+"""What a container needs around its process: files, networks, ports, a log; given, and taken back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dockyard.engine import create, mounts, rootfs
+from dockyard.engine.container import Container
+from dockyard.engine.errors import BadParameter, Conflict, EngineError, Failed, NotFound
+from dockyard.engine.events import Events
+from dockyard.engine.logging_driver import ContainerLog
+from dockyard.engine.networks import Networks
+from dockyard.engine.ports import Publishing
+from dockyard.engine.registry import Registry
+from dockyard.engine.volumes import Volumes
+from dockyard.runtime.errors import RuntimeFailure, StartError
+from dockyard.runtime.process import Process
+from dockyard.runtime.spec import ContainerSpec, Limits, ProcessSpec
+from dockyard.wire.clock import Clock
+
+if TYPE_CHECKING:
+    from dockyard.runtime.runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+_START_FAILED = (
+    "failed to create task for container: failed to create shim task: OCI runtime create failed: "
+    "runc create failed: unable to start container process: error during container init: "
+)
+
+
+class Launcher:
+    """Brings the containers of one engine onto the runtime."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        registry: Registry,
+        networks: Networks,
+        volumes: Volumes,
+        events: Events,
+        logs: Path,
+        clock: Clock,
+    ) -> None:
+        self._runtime = runtime
+        self._registry = registry
+        self._networks = networks
+        self._volumes = volumes
+        self._events = events
+        self._logs = logs
+        self._clock = clock
+        self._publishing = Publishing(runtime.network)
+
+    def log(self, container: Container) -> ContainerLog:
+        """Return the log of a container."""
+        if container.log is None:
+            kept = container.host_config["LogConfig"]["Type"] != "none"
+            container.log = ContainerLog(self._logs / f"{container.id}.log", self._clock, kept=kept)
+        return container.log
+
+    # Creation.
+    async def prepare(self, container: Container) -> None:
+        """Give a new container its root file system, and its new volumes the image's files."""
+        image = self._runtime.images.get(container.document["Image"])
+        overlay = self._runtime.driver.traits.overlay
+        prepared = await asyncio.to_thread(self._runtime.snapshots.prepare, container.id, image)
+        if container.config["WorkingDir"]:
+            rootfs.make_directory(prepared, container.config["WorkingDir"], overlay=overlay)
+        for mount in container.mounts:
+            if mount["Type"] == "volume" and "nocopy" not in mount["Mode"].split(","):
+                directory = self._volumes.path(mount["Name"])
+                await asyncio.to_thread(rootfs.fill_volume, prepared, mount["Destination"], directory)
+
+    async def launch(self, container: Container) -> Process:
+        """Start a container's process, with all that it needs.
+
+        Raises:
+            EngineError, RuntimeFailure: it cannot be started; `release` takes back what it has got.
+        """
+        sandbox = self._enter_networks(container)
+        for mount in container.mounts:
+            if mount["Type"] == "volume":
+                self.volume_event(container, mount, "mount")
+        await self._publishing.publish(container)
+        snapshot = self._runtime.snapshots.get(container.id)
+        if snapshot is None:
+            raise Failed(f"the root file system of container {container.id} is gone")
+        config, host_config = container.config, container.host_config
+        hosts = [_extra_host(entry) for entry in host_config["ExtraHosts"] or []]
+        if container.address:
+            hosts.append((container.address, config["Hostname"]))
+        limits = Limits(
+            memory=host_config["Memory"] or None,
+            cpus=_cpus(host_config),
+            pids=host_config["PidsLimit"] if (host_config["PidsLimit"] or 0) > 0 else None,
+        )
+        rows, columns = host_config["ConsoleSize"] or (0, 0)
+        spec = ContainerSpec(
+            id=container.id,
+            rootfs=snapshot,
+            process=ProcessSpec(
+                argv=(container.document["Path"], *container.document["Args"]),
+                env=create.environment(config),
+                cwd=config["WorkingDir"] or "/",
+                user=config["User"],
+                tty=config["Tty"],
+                stdin=config["OpenStdin"],
+                size=(rows or 24, columns or 80),
+            ),
+            sandbox=sandbox,
+            hostname=config["Hostname"],
+            mounts=mounts.runtime_mounts(container, self._volumes),
+            limits=limits,
+            read_only=host_config["ReadonlyRootfs"],
+            cap_drop=tuple(host_config["CapDrop"] or ()),
+            cap_add=tuple(host_config["CapAdd"] or ()),
+            hosts=tuple(hosts),
+        )
+        process = await self._runtime.run(spec)
+        # One subscription for both: what the process said before it is given to the first one only.
+        container.streams.connect(process, self.log(container).recorder())
+        return process
+
+    def _enter_networks(self, container: Container) -> str:
+        """Attach the container's sandbox, or find the one that it shares; return its name."""
+        mode: str = container.host_config["NetworkMode"]
+        if mode.startswith("container:"):
+            other = self._registry.get(mode.partition(":")[2])
+            if not other.address:
+                raise Conflict(f"cannot join network of a non running container: {other.id}")
+            container.address = other.address
+            return other.id
+        groups = []
+        for name in container.endpoints:
+            network = self._networks.find(name)
+            if network is None:
+                raise NotFound(f"failed to set up container networking: network {name} not found")
+            # Differs: in mode host a container still has an address of its own; its ports are reached by
+            # publishing them.
+            if network["Driver"] == "bridge":
+                groups.append(network["Id"])
+        wanted = container.document.get("Address")
+        sandbox = self._runtime.network.attach(container.id, groups=groups, address=wanted)
+        container.address = container.document["Address"] = sandbox.address
+        for name in container.endpoints:
+            self.enter_network(container, name)
+        return container.id
+
+    def enter_network(self, container: Container, name: str) -> None:
+        """Make a running container known on one network."""
+        network = self._networks.get(name)
+        container.endpoints[name]["EndpointID"] = f"{container.id[:32]}{network['Id'][:32]}"
+        self._networks.publish_names(container, name)
+        self._network_event(container, network["Id"], "connect")
+
+    def leave_network(self, container: Container, name: str) -> None:
+        """Undo `enter_network`."""
+        self._networks.withdraw_names(container, name)
+        container.endpoints[name]["EndpointID"] = ""
+        network = self._networks.find(name)
+        if network is not None:
+            self._network_event(container, network["Id"], "disconnect")
+
+    def _network_event(self, container: Container, network_id: str, action: str) -> None:
+        network = self._networks.get(network_id)
+        about = {"container": container.id, "name": network["Name"], "type": network["Driver"]}
+        self._events.publish("network", action, network_id, about)
+
+    def volume_event(self, container: Container, mount: dict[str, object], action: str) -> None:
+        about = {"container": container.id, "driver": "local"}
+        if action == "mount":
+            about |= {"destination": str(mount["Destination"]), "propagation": ""}
+            about["read/write"] = "true" if mount["RW"] else "false"
+        self._events.publish("volume", action, str(mount["Name"]), about)
+
+    async def release(self, container: Container) -> None:
+        """Take back what a running container has: ports, names, address."""
+        await self._publishing.withdraw(container)
+        if not container.host_config["NetworkMode"].startswith("container:"):
+            for name in container.endpoints:
+                if container.endpoints[name].get("EndpointID"):
+                    self.leave_network(container, name)
+            self._runtime.network.detach(container.id)
+        container.address = ""
+
+
+def explain(failure: Exception) -> tuple[EngineError, int]:
+    """Return what the API answers to a failed start, and the exit code that the container gets."""
+    if isinstance(failure, StartError):
+        if failure.message.startswith("unable to find"):
+            return Failed(failure.message), 128
+        return BadParameter(_START_FAILED + failure.message), failure.code
+    if isinstance(failure, EngineError):
+        return failure, 128
+    if isinstance(failure, RuntimeFailure):
+        return Failed(str(failure)), 128
+    logger.exception("a container could not be started", exc_info=failure)
+    return Failed(f"{type(failure).__name__}: {failure}"), 128
+
+
+def _cpus(host_config: dict[str, object]) -> float | None:
+    nano, quota, period = (int(str(host_config[key] or 0)) for key in ("NanoCpus", "CpuQuota", "CpuPeriod"))
+    if nano:
+        return nano / 1e9
+    return quota / (period or 100_000) if quota > 0 else None
+
+
+def _extra_host(entry: str) -> tuple[str, str]:
+    name, _, address = entry.partition("=") if "=" in entry else entry.partition(":")
+    return ("127.0.0.1" if address == "host-gateway" else address, name)
