@@ -17,6 +17,7 @@ from dockyard.errors import EXIT_NO, UserError
 from dockyard.execute import Run, execute_lesson
 from dockyard.exercises.answers import Labs, lay_over
 from dockyard.exercises.exercise import Mistake
+from dockyard.exercises.faults import Faults
 from dockyard.exercises.lesson import Course, Lesson
 from dockyard.exercises.live import ApiFailed, Live
 from dockyard.exercises.stage import Stage, StageFailed
@@ -105,8 +106,11 @@ def run_lessons(lessons: Sequence[Lesson], *, folder: Path, env: Mapping[str, st
 
 
 def clear_namespace(lesson: Lesson) -> None:
-    """Begin where a newcomer begins: nothing of an earlier reading of the lesson is left. Raises UserError."""
-    stage = Stage(Live(lesson.namespace, choose(Home.find()).kubeconfig))
+    """Begin where a newcomer begins: nothing of an earlier reading is left. Raises UserError."""
+    home = Home.find()
+    backend = choose(home)
+    Faults.of(backend, home).restore_all(lesson.namespace)
+    stage = Stage(Live(lesson.namespace, backend.kubeconfig))
     try:
         stage.ensure()
         stage.clear()

@@ -163,6 +163,8 @@ class Notebook:
         if lesson.head["platform"]:
             self.connect()
             Stage(Live(lesson.namespace, self.backend.kubeconfig)).ensure()
+            # A kernel that died in the middle of a cut could not undo it.
+            Faults.of(self.backend, self.home).restore_all(lesson.namespace)
             provide(lesson, self.backend.docker_host, lambda what: print(f"{what} ...", flush=True))
         self._enter(lesson, lesson.namespace)
         state = self.backend.status() or {}
