@@ -54,7 +54,7 @@ def become(plan: Plan, stdio: list[int], channel: socket.socket) -> NoReturn:
         step = "filter"
         fds = [] if master is None else [master]
         if plan["network"]:
-            fds.append(seccomp.install())
+            fds.append(seccomp.install(traced=plan["tracer"]))
         _report(channel, {"ready": True}, fds)
         for fd in fds:
             os.close(fd)

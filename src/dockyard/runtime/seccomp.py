@@ -28,9 +28,11 @@ IO_URING = (425, 426, 427)
 X32_BIT = 0x40000000
 
 AF_INET, AF_INET6 = 2, 10
+_INTERNET_LENGTHS = (16, 28)  # sizeof struct sockaddr_in and sockaddr_in6
+_UNIX_LENGTH = 110  # sizeof struct sockaddr_un, the longest that isn't a catch-all like sockaddr_storage
 
 _ALLOW, _NOTIFY, _ERRNO = 0x7FFF0000, 0x7FC00000, 0x00050000
-_LOAD, _JEQ, _JSET, _RETURN = 0x20, 0x15, 0x45, 0x06
+_LOAD, _JEQ, _JGT, _JSET, _RETURN = 0x20, 0x15, 0x25, 0x45, 0x06
 _NR, _ARCH = 0, 4  # offsets into struct seccomp_data
 
 _PR_SET_NO_NEW_PRIVS = 38
@@ -56,11 +58,14 @@ def calls_of(machine: str) -> Calls:
     raise OSError(errno.ENOSYS, f"the virtual network knows x86_64 and aarch64, not {machine}")
 
 
-def program(calls: Calls) -> bytes:
+def program(calls: Calls, *, traced: bool = False) -> bytes:
     """Return the BPF program for `calls`: an array of struct sock_filter.
 
     socket() is sent on for the internet families only; bind, connect, listen always, since a filter cannot
     read the address; sendto only when it carries one. x32, foreign architectures and io_uring get ENOSYS.
+
+    With `traced`, a tracer (proot) translates the paths of unix sockets, which it never gets to see when a
+    call is sent on to us: calls whose address is as long as no internet address are left to it.
     """
 
     def argument(index: int, high: bool = False) -> int:
@@ -83,8 +88,9 @@ def program(calls: Calls) -> bytes:
         emit(_JSET, X32_BIT, "refuse", "")
     for number in IO_URING:
         emit(_JEQ, number, "refuse", "")
-    for number in (calls.bind, calls.connect, calls.listen):
-        emit(_JEQ, number, "notify", "")
+    for number in (calls.bind, calls.connect):
+        emit(_JEQ, number, "address" if traced else "notify", "")
+    emit(_JEQ, calls.listen, "notify", "")
     emit(_JEQ, calls.sendto, "sendto", "")
     emit(_JEQ, calls.socket, "", "allow")
     emit(_LOAD, argument(0))
@@ -95,6 +101,11 @@ def program(calls: Calls) -> bytes:
     emit(_JEQ, 0, "", "notify")
     emit(_LOAD, argument(4, high=True))
     emit(_JEQ, 0, "allow", "notify")
+    label("address")
+    emit(_LOAD, argument(2))
+    for length in _INTERNET_LENGTHS:
+        emit(_JEQ, length, "notify", "")
+    emit(_JGT, _UNIX_LENGTH, "notify", "allow")
     label("refuse")
     emit(_RETURN, _ERRNO | errno.ENOSYS)
     label("notify")
@@ -111,7 +122,7 @@ def program(calls: Calls) -> bytes:
     )
 
 
-def install() -> int:
+def install(*, traced: bool = False) -> int:
     """Put the calling thread under the filter for ever and return the listener (close-on-exec).
 
     To be called in a forked child right before exec: from here on its own socket calls wait for a supervisor.
@@ -119,7 +130,7 @@ def install() -> int:
     when the caller is already under a filter with a listener.
     """
     calls = calls_of(platform.machine())
-    code = program(calls)
+    code = program(calls, traced=traced)
     buffer = ctypes.create_string_buffer(code, len(code))
     fprog = _Program(len(code) // 8, ctypes.addressof(buffer))
     if _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:

@@ -17,6 +17,7 @@ from dockyard.runtime.drivers.find_proot import find_proot
 from dockyard.runtime.drivers.namespaces import Namespaces
 from dockyard.runtime.drivers.none import NoRoot
 from dockyard.runtime.drivers.proot import Proot
+from dockyard.runtime.drivers.proot_filter import write_launcher
 from dockyard.runtime.elf import closure
 from dockyard.runtime.errors import NoDriver, RuntimeFailure
 from dockyard.runtime.process import Process
@@ -74,8 +75,10 @@ def _candidates(home: str) -> Iterator[tuple[str, Driver]]:
     for overlay in (True, False):
         yield "namespaces", Namespaces(user_namespace, overlay)
     for program in find_proot():
-        for accelerated in (True, False):
-            yield "proot", Proot(program, home, accelerated)
+        yield "proot", Proot(program, home, "its own")
+        if write_launcher(home):
+            yield "proot", Proot(program, home, "ours")
+        yield "proot", Proot(program, home, "none")
     yield "none", NoRoot(home)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Literal
 
 from dockyard.runtime.drivers.driver import Traits
+from dockyard.runtime.drivers.proot_filter import launcher_path
 from dockyard.runtime.drivers.wrapped import find_program, library_path, put_mark
 from dockyard.runtime.plan import Plan
 from dockyard.runtime.spec import ContainerSpec, ProcessSpec
@@ -25,13 +27,14 @@ _LOSES = (
 class Proot:
     """`program` is how to start proot: its path, or its dynamic loader with the libraries beside it.
 
-    `accelerated` lets it stop only at the system calls it must change. Debian's 5.4.0-3 was built without
-    that filter and believes it has it: paths then go through unchanged, which the trial notices.
+    With a filter it stops at the system calls that it must change, and not at all of them: much faster.
+    Debian's 5.4.0-3 was built without its own and believes that it has it: paths then go through
+    unchanged, which the trial notices. `ours` is loaded by a launcher in `home` before the program starts.
     """
 
     program: tuple[str, ...]
     home: str
-    accelerated: bool
+    filter: Literal["its own", "ours", "none"]
 
     @property
     def traits(self) -> Traits:
@@ -40,7 +43,7 @@ class Proot:
     def shape(self, plan: Plan, spec: ContainerSpec, process: ProcessSpec) -> None:
         base = plan["root"]["merged"]
         plan["tracer"] = True
-        find_program(plan)
+        program = find_program(plan)
         argv = [*self.program, "--kill-on-exit", "-r", base, "-w", plan["cwd"]]
         for folder in ("/proc", "/sys", "/dev"):
             argv += ["-b", folder]
@@ -53,11 +56,17 @@ class Proot:
         argv += ["-i", f"{plan['uid']}:{plan['gid']}"]
         plan["uid"], plan["gid"], plan["groups"] = os.geteuid(), os.getegid(), []
         plan["style"] = "wrapped"
+        if self.filter == "ours":
+            # Until the filter is there, paths aren't translated: the launcher is seen where it really is.
+            launcher = launcher_path(self.home)
+            argv += ["-b", launcher, launcher, program]
         plan["argv"] = [*argv, *plan["argv"]]
         plan["cwd"] = "/"
         # proot hides /proc/self/exe from the loader, and with it what $ORIGIN means.
         plan["env"].setdefault("LD_LIBRARY_PATH", library_path(base))
         plan["env"].setdefault("PROOT_TMP_DIR", self.home)
-        if not self.accelerated:
+        # Places for mounts that the tree doesn't have are made outside of it.
+        plan["env"].setdefault("PROOT_DONT_POLLUTE_ROOTFS", "1")
+        if self.filter == "none":
             plan["env"].setdefault("PROOT_NO_SECCOMP", "1")
         put_mark(plan, self.home)
