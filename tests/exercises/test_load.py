@@ -46,7 +46,7 @@ def server() -> Iterator[str]:
 
 def test_every_request_is_logged_with_pod_version_and_status(server: str) -> None:
     with Load(LocalGenerator(), server + "/", rate=50, count=5) as load:
-        assert load.collect(5, within=10)
+        load.wait()
     assert [request.status for request in load] == [200] * 5
     assert (load[0].pod, load[0].version) == ("pod-1", "7")
     assert load.missing() == []
@@ -66,20 +66,20 @@ def test_a_refused_connection_is_a_request_that_failed() -> None:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/"
         with Load(LocalGenerator(), url, rate=50, count=3) as load:
-            assert load.collect(3, within=10)
+            load.wait()
     assert [request.label for request in load] == ["refused"] * 3
 
 
 @pytest.mark.parametrize(("path", "label"), [("/broken", "503"), ("/cut", "reset")])
 def test_half_an_answer_is_no_answer(server: str, path: str, label: str) -> None:
     with Load(LocalGenerator(), server + path, rate=50, count=2) as load:
-        assert load.collect(2, within=10)
+        load.wait()
     assert {request.label for request in load} == {label}
 
 
 def test_a_tcp_target_is_only_connected_to(server: str) -> None:
     with Load(LocalGenerator(), server.replace("http", "tcp"), rate=50, count=2) as load:
-        assert load.collect(2, within=10)
+        load.wait()
     assert [request.label for request in load] == ["connected"] * 2
 
 
@@ -87,7 +87,7 @@ def test_a_silent_server_times_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         with Load(LocalGenerator(), url, rate=50, count=1, timeout=0.3) as load:
-            assert load.collect(1, within=10)
+            load.wait()
     assert load[0].label == "timeout"
 
 

@@ -82,7 +82,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 @pytest.fixture(scope="module")
 def judged(request: pytest.FixtureRequest, platform: Home) -> Iterator[Judged]:
     """Starts the trials of all chosen tests, and gives the verdict of one."""
-    chosen = [item.callspec.params["case"] for item in request.session.items if hasattr(item, "callspec")]
+    chosen = [item.callspec.params.get("case") for item in request.session.items if hasattr(item, "callspec")]
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         verdicts: dict[str, Future[Verdict]] = {
             case.namespace: pool.submit(
