@@ -16,7 +16,7 @@ start_engine() { # sets DOCKER_HOST to an engine: the machine's own, or one of o
         echo "using the Docker Engine that runs on this machine"
         export DOCKER_HOST=unix:///var/run/docker.sock
     else
-        install debootstrap iptables docker.io
+        install debootstrap iptables docker.io procps
         command -v docker >/dev/null || install docker-cli # a package of its own in newer releases
         newer_engine || own_engine
     fi
@@ -33,7 +33,7 @@ mirror() { # this machine's own mirror of its distribution
 newer_engine() {
     local root=$work/engine-root
     [[ $(. /etc/os-release && echo "$ID $VERSION_CODENAME") == "debian bookworm" ]] || return 1
-    retry debootstrap --variant=minbase --include=docker.io,iptables,ca-certificates \
+    retry debootstrap --variant=minbase --include=docker.io,iptables,ca-certificates,procps \
         "$engine_release" "$root" "$(mirror)" >"$work/engine-debootstrap.log" 2>&1 || return 1
     export DOCKER_HOST=unix://$root/run/docker.sock
     # shellcheck disable=SC2016
