@@ -249,12 +249,10 @@ class Load(Traffic):
             self._reader.join(self.limit + 60 if self.limit else 120)
 
     def collect(self, count: int, within: float = 30.0) -> bool:
-        """Wait until `count` more requests have come to an end; whether they did in that time."""
-        target = len(self.requests) + count
+        """Wait until `count` requests in all have come to an end; whether they did in that time."""
         with self._news:
-            return self._news.wait_for(lambda: len(self.requests) >= target or self._over, within) and (
-                len(self.requests) >= target
-            )
+            self._news.wait_for(lambda: len(self.requests) >= count or self._over, within)
+            return len(self.requests) >= count
 
     def missing(self) -> list[int]:
         seen = {request.n for request in self.requests}
