@@ -1,4 +1,4 @@
-"""Command lines of recorded scenarios, run again: kubectl must print what it printed against a real cluster."""
+"""Command lines of recorded scenarios, run again: kubectl prints what it printed against a real cluster."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ def comparable(text: str) -> str:
     return text
 
 
+@pytest.mark.timeout(300)  # up to seventy runs of kubectl in one test
 @pytest.mark.parametrize("scenario", sorted(RECORDED))
 def test_kubectl_prints_what_it_printed(scenario: str, server: LiveServer) -> None:
     environment = {

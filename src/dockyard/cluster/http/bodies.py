@@ -115,6 +115,7 @@ def _parse(kind: Kind, body: bytes, media: str) -> Manifest:
 
 def _load(body: bytes) -> Any:
     """JSON; half a surrogate pair becomes the replacement character, as in Go."""
+    # Differs: a duplicate key in a body is neither refused nor warned of; the last one wins.
     value = json.loads(body)
     return _mend(value) if b"\\ud" in body or b"\\uD" in body else value
 

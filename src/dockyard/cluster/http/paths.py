@@ -41,6 +41,7 @@ def parse(path: str) -> Target | None:
             return None
     else:
         return None
+    # Differs: the deprecated paths below /watch/ are not served; `?watch=true` is.
     namespace: str | None = None
     if rest[0] == "namespaces" and len(rest) > 2 and (group or rest[2] not in ("status", "finalize")):
         namespace, rest = rest[1], rest[2:]
