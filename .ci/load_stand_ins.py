@@ -1,6 +1,6 @@
 """Gives a real Docker Engine the catalog's stand-ins, so that engine tests run there without a registry.
 
-    python .ci/load_stand_ins.py DOCKER_HOST python:3.12-slim busybox:latest
+python .ci/load_stand_ins.py DOCKER_HOST python:3.12-slim busybox:latest
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def main() -> int:
 
 
 def save(store: ImageStore, reference: str, archive: Path) -> None:
-    """Write the image as `docker save` would (image-spec's predecessor, "Docker Image Specification v1.2")."""
+    """Write the image as `docker save` would (Docker Image Specification v1.2)."""
     image = store.resolve(reference)
     config = json.dumps(image.config).encode()
     with tarfile.open(archive, "w") as tar:

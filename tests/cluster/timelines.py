@@ -1,7 +1,7 @@
 """Timelines of objects, recorded and ours, brought to the form in which they can be compared.
 
 Names become roles (a Deployment's first ReplicaSet, any Pod of it), times and addresses are left out, and
-each object is reduced to the sequence of its faces: what a person who watches `kubectl get` and `describe` sees.
+each object becomes the sequence of its faces: what a person who watches `kubectl get` and `describe` sees.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from dockyard.home import Home
 
 
 @click.command("up")
-@click.option("--driver", help="Use this file-system driver (namespaces, proot, none) instead of choosing one.")
+@click.option("--driver", help="The file-system driver: namespaces, proot or none; else it is chosen.")
 @json_option
 def command(driver: str | None, as_json: bool) -> None:
     """Start the platform in the background, and return when its node is Ready.
