@@ -29,7 +29,7 @@ metrics = Metrics()
 async def lifespan(_: FastAPI) -> AsyncIterator[None]:
     await asyncio.sleep(float(os.environ.get("STARTUP_SECONDS", "0")))
     # Like many services, orders gives up when its database is not there at the start.
-    await database.open(patience=5)
+    await database.open(patience=4)
     yield
     await database.close()
 
