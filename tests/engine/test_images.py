@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
+import tarfile
 
 import docker
 import pytest
@@ -70,3 +73,32 @@ def test_pull_of_an_unknown_image_is_refused_at_once(embedded_engine: str) -> No
         assert client.images.pull("busybox", "latest").tags == ["busybox:latest"]
     finally:
         client.close()
+
+
+def unpacked(archive: bytes) -> dict[str, bytes]:
+    """The members of a tar archive by name; what isn't a file is empty."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        files = ((member.name, tar.extractfile(member)) for member in tar)
+        return {name: file.read() if file else b"" for name, file in files}
+
+
+def test_saved_image_holds_every_layer_and_what_was_deleted(client: docker.DockerClient, name: str) -> None:
+    image = build(client, f"{name}:1", "FROM busybox\nRUN echo hush > /secret\nRUN rm /secret\n")
+    try:
+        archive = unpacked(b"".join(image.save(named=True)))
+    finally:
+        client.images.remove(f"{name}:1")
+    (entry,) = json.loads(archive["manifest.json"])
+    assert entry["RepoTags"] == [f"{name}:1"]
+    assert f"sha256:{hashlib.sha256(archive[entry['Config']]).hexdigest()}" == image.id
+    layers = [archive[path] for path in entry["Layers"]]
+    digests = [f"sha256:{hashlib.sha256(layer).hexdigest()}" for layer in layers]
+    assert digests == image.attrs["RootFS"]["Layers"]
+    assert unpacked(layers[-2])["secret"] == b"hush\n"
+    assert list(unpacked(layers[-1])) == [".wh.secret"]
+
+
+def test_image_that_is_not_there_cannot_be_saved(client: docker.DockerClient) -> None:
+    with pytest.raises(docker.errors.APIError, match="reference does not exist") as failure:
+        list(client.api.get_image("nosuch:1"))
+    assert failure.value.status_code == 404
