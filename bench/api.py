@@ -15,8 +15,6 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-# Without this folder, whose http.py would hide the standard library's.
-sys.path.remove(str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.rows import Row, main
