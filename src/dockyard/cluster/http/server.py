@@ -131,8 +131,8 @@ class ApiServer:
         if parts[:2] == ["openapi", "v3"]:
             return openapi.document("/".join(parts[2:]), request) if len(parts) > 2 else openapi.root()
         # Also /openapi/v2: kubectl wants that as protobuf only and goes on without it.
-        # Differs: but not for `kubectl apply` of a `kind: List`, which it validates with version 2 alone. Several
-        # documents in one file do the same and work.
+        # Differs: a `kind: List` can't be applied, because kubectl validates that one kind with version 2
+        # alone; several documents in one file do the same, and work.
         return text_response("404 page not found\n", 404)
 
     async def _group(self, parts: list[str], user: User, request: Request) -> Response:
