@@ -3,7 +3,6 @@
 import hashlib
 import io
 import os
-import stat
 import tarfile
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dockyard.runtime.layer_tar import LayerError, digest, extract, scan, write, write_whiteout
+from dockyard.runtime.layer_tar import LayerError, digest, extract, is_whiteout, scan, write, write_whiteout
 
 
 def archive(*members: tarfile.TarInfo, content: bytes = b"") -> io.BytesIO:
@@ -80,7 +79,7 @@ def test_archive_comes_back_as_it_went(tree: Path, tmp_path: Path) -> None:
     buffer.seek(0)
     extract(buffer, again)
     assert scan(again, keep_mtime=True, keep_bytecode=True) == entries
-    assert stat.S_ISCHR(os.lstat(again / "a/deleted").st_mode)
+    assert is_whiteout(os.lstat(again / "a/deleted"))
     assert (again / "b-hard").samefile(again / "a/one")
 
 

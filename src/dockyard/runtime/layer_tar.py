@@ -48,13 +48,22 @@ class Entry:
 
 
 def is_whiteout(status: os.stat_result) -> bool:
-    """Whether this is overlayfs' mark for a name that was deleted: a character device 0/0."""
+    """Whether this is overlayfs' mark for a deleted name (character device 0/0), or our substitute."""
+    if stat.S_ISSOCK(status.st_mode):
+        return stat.S_IMODE(status.st_mode) == 0
     return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
 
 
 def write_whiteout(path: Path) -> None:
-    """Mark `path` as deleted. Needs no privilege since Linux 5.8."""
-    os.mknod(path, stat.S_IFCHR | 0o000, 0)
+    """Mark `path` as deleted. Needs no privilege since Linux 5.8.
+
+    A container's device rules may refuse it all the same. No overlay can be mounted there either, so only we
+    read the mark, and a socket that nobody may open serves: an archive can't hold one, so no layer brings it.
+    """
+    try:
+        os.mknod(path, stat.S_IFCHR | 0o000, 0)
+    except PermissionError:
+        os.mknod(path, stat.S_IFSOCK | 0o000)
 
 
 def scan(
