@@ -21,7 +21,7 @@ from dockyard.exercises.stage import Stage
 from dockyard.home import Home
 
 ROOT = Path(__file__).parents[1] / "data" / "course-live"
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("live")]
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")

@@ -95,7 +95,6 @@ def judged(request: pytest.FixtureRequest, platform: Home) -> Iterator[Judged]:
 
 
 @pytest.mark.timeout(1800)
-@pytest.mark.xdist_group("overlays")
 @pytest.mark.parametrize("case", CASES, ids=IDS)
 def test_answer_is_judged_by_what_it_does(case: Case, judged: Judged) -> None:
     verdict = judged(case)

@@ -28,8 +28,8 @@ def command(as_json: bool, pytest_arguments: tuple[str, ...]) -> None:
     install(("test", "lint"))
     arguments = list(pytest_arguments)
     if not any(word.startswith(("-n", "--numprocesses", "-p")) for word in arguments):
-        # loadgroup keeps tests that share an expensive fixture on one worker.
-        arguments += ["-n", os.environ.get("DOCKYARD_TEST_WORKERS", "auto"), "--dist", "loadgroup"]
+        # A file stays on one worker, so what its tests share is made once.
+        arguments += ["-n", os.environ.get("DOCKYARD_TEST_WORKERS", "auto"), "--dist", "loadfile"]
     command = [sys.executable, "-m", "pytest", *arguments]
     if not as_json:
         raise click.exceptions.Exit(subprocess.run(command, cwd=project).returncode)
