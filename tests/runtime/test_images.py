@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -222,3 +223,17 @@ def test_steps_of_a_build_dont_outlive_the_daemon(store: ImageStore, tmp_path: P
     snapshots.prepare("container", image)
     snapshots.prepare("step", image, temporary=True)
     assert Snapshots(tmp_path / "containers", store, overlay=True).names() == ["container"]
+
+
+def test_equal_layers_of_two_builds_survive_the_removal_of_either_image(store: ImageStore) -> None:
+    def build(name: str) -> None:
+        for number in range(150):
+            image = commit(store, {"same": "content"}, Env=[f"{name}={number}"])
+            assert store.layers.entries(image.layers[0])
+            store.remove(image.id, force=True)
+
+    with ThreadPoolExecutor(2) as pool:
+        builds = [pool.submit(build, name) for name in ("first", "second")]
+    for each in builds:
+        each.result()
+    assert store.list(all=True) == []

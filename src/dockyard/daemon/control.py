@@ -59,6 +59,7 @@ class ControlApi:
         return json_response({"action": action, "pods": hit})
 
     async def _stop_all(self, request: Request) -> Response:
+        await request.body()  # a client that is still sending it would find its connection gone
         logger.info("asked to stop")
         self._stop.set()
         return json_response({"stopping": True})

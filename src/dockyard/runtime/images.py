@@ -5,6 +5,7 @@ import hashlib
 import json
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +75,8 @@ class ImageStore:
         self._clock = clock
         self.layers = Layers(root / "layers")
         self._lock = threading.RLock()
-        self._fresh: set[str] = set()  # layers which the image that needs them is still being made for
+        # Layers whose image is still being made, and how often: equal input gives two builds the same layer.
+        self._fresh: Counter[str] = Counter()
         self._making = threading.Lock()
         self._db = sqlite3.connect(root / "images.sqlite", check_same_thread=False, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
@@ -157,12 +159,19 @@ class ImageStore:
         skip: Iterable[str] = (),
     ) -> Layer:
         """Take over a directory made by `layers.new_tree` as a layer, to be used in a `commit` soon."""
-        layer = self.layers.add(
-            tree, keep_mtime=keep_mtime, keep_bytecode=keep_bytecode, owners=owners, skip=skip
+        return self.layers.add(
+            tree,
+            keep_mtime=keep_mtime,
+            keep_bytecode=keep_bytecode,
+            owners=owners,
+            skip=skip,
+            announce=self._spare,
         )
+
+    def _spare(self, digest: str) -> None:
+        """Keep a layer that no image has yet from being swept away, also when a removed image had it."""
         with self._lock:
-            self._fresh.add(layer.digest)
-        return layer
+            self._fresh[digest] += 1
 
     def resolve(self, reference: str, progress: Progress | None = None) -> Image:
         """The image, made from this machine's own programs when it is in the catalog and not there yet.
@@ -258,7 +267,11 @@ class ImageStore:
         if author or below.get("author"):
             document["author"] = author or below["author"]
         size = (base.size if base else 0) + (layer.size if layer else 0)
-        return self.put(document, size=size, parent=base.id if base else "")
+        with self._lock:
+            image = self.put(document, size=size, parent=base.id if base else "")
+            if layer is not None:
+                self._fresh[layer.digest] -= 1
+            return image
 
     def put(self, document: ImageConfig, *, size: int, parent: str = "") -> Image:
         """Store an image whose layers are all there already."""
@@ -270,7 +283,6 @@ class ImageStore:
                 "ON CONFLICT (id) DO UPDATE SET created = excluded.created",
                 (identifier, text, parent, self._clock.now(), size),
             )
-            self._fresh.difference_update(document["rootfs"]["diff_ids"])
             return self._load(identifier)
 
     def tag(self, image_id: str, reference: str) -> str:
@@ -397,7 +409,7 @@ class ImageStore:
     def _sweep(self) -> None:
         """Remove the layers that neither an image nor a container needs."""
         with self._lock:
-            needed = set(self._fresh)
+            needed = {digest for digest, builds in self._fresh.items() if builds > 0}
             for (config,) in self._db.execute("SELECT config FROM images"):
                 needed.update(json.loads(config)["rootfs"]["diff_ids"])
             for (layers,) in self._db.execute("SELECT layers FROM snapshots"):

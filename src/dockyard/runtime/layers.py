@@ -1,10 +1,11 @@
 """Extracted layers on the disk: one directory each, named by its digest, appearing whole or not at all."""
 
+import errno
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -69,14 +70,20 @@ class Layers:
         keep_bytecode: bool = False,
         owners: dict[str, tuple[int, int]] | None = None,
         skip: Iterable[str] = (),
+        announce: Callable[[str], None] = lambda digest: None,
     ) -> Layer:
-        """Take over `tree` (on the store's file system) as a layer. It is moved, not copied."""
+        """Take over `tree` (on the store's file system) as a layer. It is moved, not copied.
+
+        `announce` hears the digest before the layer is there, or is found to be there already.
+        """
         if not tree.is_dir():
             tree.mkdir(parents=True)
         entries = layer_tar.scan(
             tree, keep_mtime=keep_mtime, keep_bytecode=keep_bytecode, owners=owners, skip=skip
         )
-        return self._keep(tree, layer_tar.digest(entries, tree), entries, None)
+        digest = layer_tar.digest(entries, tree)
+        announce(digest)
+        return self._keep(tree, digest, entries, None)
 
     def add_archive(self, archive: BinaryIO, below: Sequence[Path], *, limit: int | None = None) -> Layer:
         """Unpack somebody else's layer, made for the layers `below` (lowest first). Raises LayerError.
@@ -127,7 +134,12 @@ class Layers:
             os.rename(blob, holder / "layer.tar")
         record = {"digest": digest, "size": size, "entries": [astuple(entry) for entry in entries]}
         (holder / "layer.json").write_text(json.dumps(record, separators=(",", ":")))
-        os.rename(holder, target)
+        try:
+            os.rename(holder, target)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            remove_tree(holder)  # the same layer came from another build meanwhile
         return Layer(digest, size, target / "tree")
 
     def _record(self, digest: str) -> dict[str, Any]:
