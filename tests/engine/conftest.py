@@ -101,3 +101,10 @@ def cli(docker_host: str, tmp_path_factory: pytest.TempPathFactory) -> Cli:
         )
 
     return call
+
+
+def needs(client: docker.DockerClient, what: str) -> None:
+    """Skip where the engine says that its driver does without `what`."""
+    for warning in client.info().get("Warnings") or ():
+        if what in warning:
+            pytest.skip(warning)

@@ -6,7 +6,7 @@ import docker
 import pytest
 
 from tests.deadline import eventually
-from tests.engine.conftest import Run
+from tests.engine.conftest import Run, needs
 
 
 def test_foreground_run_returns_the_output(client: docker.DockerClient) -> None:
@@ -66,6 +66,7 @@ def test_unknown_user_is_a_server_error(client: docker.DockerClient) -> None:
 
 
 def test_process_gets_environment_hostname_directory_and_user(client: docker.DockerClient) -> None:
+    needs(client, "host name")
     out = client.containers.run(
         "busybox",
         ["sh", "-c", 'echo "$A|$HOSTNAME|$(pwd)|$(id -u)|$HOME"; hostname'],
@@ -115,6 +116,7 @@ def test_writes_of_a_container_stay_with_it(run: Run, client: docker.DockerClien
 
 
 def test_read_only_root_refuses_writes_but_not_on_its_tmpfs(client: docker.DockerClient) -> None:
+    needs(client, "read-only")
     script = "touch /x 2>/dev/null || echo refused; touch /scratch/x && echo written"
     out = client.containers.run(
         "busybox", ["sh", "-c", script], read_only=True, tmpfs={"/scratch": "size=1m"}, remove=True

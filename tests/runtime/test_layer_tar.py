@@ -125,6 +125,11 @@ def test_bomb_is_stopped_at_the_limit(tree: Path) -> None:
     assert sum(file.stat().st_size for file in tree.iterdir()) <= 1000
 
 
+def test_directory_takes_the_place_of_a_file_of_the_same_name(tree: Path) -> None:
+    extract(archive(member("a"), member("a", tarfile.DIRTYPE), member("a/b"), content=b"x"), tree)
+    assert (tree / "a" / "b").read_bytes() == b"x"
+
+
 NAMES = st.lists(
     st.sampled_from(["..", ".", "", "a", "b", "link", "etc", ".wh.a", ".wh..wh..opq"]), max_size=4
 )

@@ -166,8 +166,12 @@ async def test_a_thousand_starts_leave_nothing_open(tmp_path: Path) -> None:
     await batch(3)
     before = open_files()
     await batch(1000)
-    # The parent closes its end of the last container a moment after that one's exit is known.
-    await asyncio.to_thread(eventually, lambda: open_files() == before, f"{before} open files, as before")
+
+    def nothing_leaked() -> bool:
+        # What is being watched or closed at this moment comes and goes; a leak would be a thousand.
+        return all(now <= then + 5 for now, then in zip(open_files(), before, strict=True))
+
+    await asyncio.to_thread(eventually, nothing_leaked, f"about {before} open files, as before")
     await runtime.close()
 
 

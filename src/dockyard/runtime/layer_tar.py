@@ -285,7 +285,7 @@ def _unpack(
             raise LayerError(f"{entry.path!r} replaces a directory of the same layer")
         os.unlink(target)
     if entry.kind == "d":
-        if before is None:
+        if before is None or before.kind != "d":
             os.mkdir(target, 0o755)
     elif entry.kind == "l":
         os.symlink(entry.link, target)
