@@ -409,7 +409,8 @@ class ImageStore:
     def _sweep(self) -> None:
         """Remove the layers that neither an image nor a container needs."""
         with self._lock:
-            needed = {digest for digest, builds in self._fresh.items() if builds > 0}
+            self._fresh = +self._fresh  # without the layers whose images are all made
+            needed = set(self._fresh)
             for (config,) in self._db.execute("SELECT config FROM images"):
                 needed.update(json.loads(config)["rootfs"]["diff_ids"])
             for (layers,) in self._db.execute("SELECT layers FROM snapshots"):
