@@ -9,7 +9,7 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 
-def eventually(condition: Callable[[], Result], claim: str, seconds: float = 20.0) -> Result:
+def eventually(condition: Callable[[], Result], claim: str, seconds: float = 60.0) -> Result:
     """Return the first true value of `condition`; fails with `claim` when there is none within `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
