@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     _notebook: Notebook
 
 __all__ = [
+    "bars",
     "check",
     "cut",
     "goto",

@@ -33,6 +33,7 @@ from dockyard.exercises.traffic import Traffic
 from dockyard.exercises.verdict import Verdict
 from dockyard.home import Home
 from dockyard.views.answer import answer
+from dockyard.views.bars import show_bars
 from dockyard.views.lesson import show_hint, show_lesson, show_solution, show_task
 from dockyard.views.page import Page, block, box, line, table
 from dockyard.views.questions import checked_question, show_measured, show_prediction, show_question
@@ -335,6 +336,20 @@ class Notebook:
         if isinstance(what, Mapping):
             return table([{"name": key, "value": value} for key, value in what.items()], title)
         return table(what, title)
+
+    @shown
+    def bars(
+        self,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        label: str,
+        value: str,
+        unit: str = "",
+        title: str = "",
+        mark: str = "",
+    ) -> Page:
+        """A bar for each row, with the rows as its text twin; `mark` names a column that makes bars stand out."""
+        return show_bars(list(rows), label=label, value=value, unit=unit, title=title, mark=mark)
 
     # Asking
 
