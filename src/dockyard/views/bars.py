@@ -28,8 +28,10 @@ def show_bars(
     title: str = "",
     mark: str = "",
 ) -> Page:
-    """One bar a row, in the rows' order: `label` and `value` name the columns, `mark` one that is true for bars
-    to stand out. A row whose value is None has no bar and says so. Raises UserError for a column that no row has.
+    """One bar a row, in the rows' order; `label` and `value` name columns.
+
+    `mark` names a column too: where it is true, the bar stands out. A row whose value is None has no bar and
+    says so. Raises UserError for a column that no row has.
     """
     for column in filter(None, (label, value, mark)):
         if rows and not any(column in row for row in rows):

@@ -348,7 +348,7 @@ class Notebook:
         title: str = "",
         mark: str = "",
     ) -> Page:
-        """A bar for each row, with the rows as its text twin; `mark` names a column that makes bars stand out."""
+        """A bar for each row, the rows being its text twin; `mark` names a column whose bars stand out."""
         return show_bars(list(rows), label=label, value=value, unit=unit, title=title, mark=mark)
 
     # Asking
