@@ -63,11 +63,12 @@ initialise() {
     echo
 }
 
-# On a private socket, so that nobody takes it for the finished server.
+# A server of its own, that listens on the usual Unix socket and on no address: as in the official image,
+# `pg_isready` without -h takes it for the finished one.
 run_scripts() {
-    PGHOST=$(mktemp -d) PGUSER=$POSTGRES_USER PGDATABASE=$POSTGRES_DB PGPASSWORD=$POSTGRES_PASSWORD
-    export PGHOST PGUSER PGDATABASE PGPASSWORD
-    pg_ctl -D "$PGDATA" -o "-c listen_addresses='' -c unix_socket_directories='$PGHOST'" -w start
+    PGUSER=$POSTGRES_USER PGDATABASE=$POSTGRES_DB PGPASSWORD=$POSTGRES_PASSWORD
+    export PGUSER PGDATABASE PGPASSWORD
+    pg_ctl -D "$PGDATA" -o "-c listen_addresses=''" -w start
     for script in /docker-entrypoint-initdb.d/*; do
         case $script in
             *.sh)
@@ -79,8 +80,7 @@ run_scripts() {
         esac
     done
     pg_ctl -D "$PGDATA" -m fast -w stop
-    rm -rf "$PGHOST"
-    unset PGHOST PGUSER PGDATABASE PGPASSWORD
+    unset PGUSER PGDATABASE PGPASSWORD
 }
 
 case ${1-} in -*|'') set -- postgres "$@" ;; esac
