@@ -1,7 +1,16 @@
 """Lesson 01, images: how each exercise is staged and judged."""
 
+import base64
+import gzip
+import io
 import json
+import runpy
+import secrets
+import tarfile
+import tempfile
 import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
 
 from dockyard.exercises import Build, CommandFailed, Live, Running, Trial, exercise
 
@@ -155,10 +164,220 @@ def ships_no_compiler(trial: Trial) -> None:
     )
 
 
-def _built(trial: Trial, folder: str, tag: str) -> Build:
+def what_an_image_tells(live: Live) -> str:
+    """A hint about the places where a build leaves things."""
+    return (
+        "An image is layers and a configuration. `docker history --no-trunc IMAGE` shows what the configuration remembers "
+        "of each step; the cell above this exercise searches the layers. Build `e3` with `--build-arg TOKEN=abc` and look "
+        "for `abc` in both."
+    )
+
+
+@exercise(
+    "01.3",
+    title="A token may open a build, and not leave with it",
+    seconds=90,
+    on="engine",
+    files=("e3/**",),
+    claims={
+        "builds": "the image builds, with the token as a file and as a build argument",
+        "serves": "a container of it knows the tariffs, which only the token opens",
+        "layers": "no layer of the image holds the token",
+        "history": "neither the configuration of the image nor its history shows the token",
+    },
+    start="layers",
+    hints=(
+        "Ask of each instruction that sees the token: what does it leave behind, in a layer or in the history?",
+        what_an_image_tells,
+        "Let the token into a stage that is not shipped, and take from there nothing but the opened list.",
+    ),
+    why=(
+        "What an image ships is its last stage: the layers and the history of that stage alone. The stage that saw the "
+        "token stays on the machine that built it. BuildKit's `RUN --mount=type=secret` goes one step further: there the "
+        "token is in no layer of any stage."
+    ),
+)
+def the_token_stays_behind(trial: Trial) -> None:
+    """A partner sells you a tariff list, sealed with a token. The build opens it, so that the service needs no token. Then
+    a customer found the token in the image.
+
+    The build gets it in two ways, take either: as the file `token` in the context, and as the build argument `TOKEN`.
+
+    Change `e3/Dockerfile` so that the image still knows the tariffs and holds the token nowhere.
+
+    **Measured:** a build with a new token, a tariff asked of a container, and a search for the token in every layer, in
+    the configuration and in the history of the image. About 15 s.
+    """
+    token, cents = f"partner-{secrets.token_hex(12)}", 100 + secrets.randbelow(9000)
+    folder = trial.answers / "e3"
+    seal = runpy.run_path(str(Path(__file__).parent / "lab" / "e3" / "unseal.py"))["seal"]
+    (folder / "token").write_text(f"{token}\n")
+    (folder / "tariffs.sealed").write_bytes(seal(token.encode(), json.dumps({"1": 490, "2": cents}).encode()))
+    built = _built(trial, "e3", "tariffs", buildargs={"TOKEN": token})
+    body, _ = _answers(trial, "tariffs", built, "/?zone=2")
+    trial.require(
+        "serves",
+        json.loads(body).get("cents") == cents,
+        observed=f"zone 2: {body}",
+        expected=f"{cents} cents, from the list that was sealed for this check",
+        hint="Is tariffs.json made during the build, by unseal.py?",
+    )
+    in_layers, in_history = _search(trial, built.image, token)
+    trial.expect(
+        "layers",
+        not in_layers,
+        observed=f"the token is in {', '.join(in_layers)}",
+        expected="in none",
+        hint="Which instruction brought that file in, and is the layer it made shipped?",
+    )
+    trial.expect(
+        "history",
+        not in_history,
+        observed=f"the image's configuration shows it: {in_history}",
+        expected="no trace",
+        hint="`docker history --no-trunc` shows the arguments that a RUN was given.",
+    )
+
+
+@exercise(
+    "01.4",
+    title="Run what was released, also tomorrow",
+    seconds=90,
+    on="engine",
+    files=("e4/**",),
+    claims={
+        "pins": "pin() returns the name of something to run",
+        "runs": "a container starts from it",
+        "moved": "meanwhile all tags have moved to a newer image",
+        "same": "containers started before and after it run the same image",
+        "exact": "it is the image that the tag named at release time",
+    },
+    start="same",
+    hints=(
+        "A tag is looked up when a container starts. Which name of an image can't be given to another one?",
+        "`docker image inspect shop:latest`, from the demonstration, lists everything by which the engine knows that image. Which of it is "
+        "computed from the content?",
+        "Look the tag up once, in `pin`, and return what the image is called by its content.",
+    ),
+    why=(
+        "An image's id is the digest of its configuration, which names the digests of its layers: another content has "
+        "another id. In a registry the same part is played by the manifest's digest, `orders@sha256:...`."
+    ),
+)
+def runs_what_was_released(trial: Trial) -> None:
+    """On Monday you release `shop:latest` to three machines. On Tuesday a colleague pushes; on Wednesday one of the
+    machines restarts, and now two versions serve your customers.
+
+    Your release job calls `pin("shop:latest")` in `e4/release.py` once and writes what it returns into the deployment of
+    every machine. Change `pin` so that all of them run the image of Monday, whatever happens to tags.
+
+    **Measured:** a release, a container, a newer build that takes over every tag, another container. About 10 s.
+    """
+    shop = trial.answers / "shop"
+    shop.mkdir()
+    (shop / "Dockerfile").write_text("FROM busybox\nARG VERSION\nRUN echo $VERSION > /version\nCMD [\"sleep\", \"60\"]\n")
+    tag = f"{trial.namespace}:latest"
+    monday = trial.build("shop", "latest", buildargs={"VERSION": f"monday-{trial.token}"})
+    try:
+        pinned = trial.call("e4/release.py", "pin", tag)
+    except CommandFailed as failed:
+        trial.require("pins", False, observed=str(failed)[-400:], hint="The last line of the message says what went wrong in pin().")
+        raise
+    trial.require(
+        "pins",
+        isinstance(pinned, str) and pinned,
+        observed=f"pin() returned {pinned!r}",
+        expected="the text that stands behind `docker run`",
+    )
+    first = _image_of_a_container(trial, pinned)
+    tuesday = trial.build("shop", "latest", buildargs={"VERSION": f"tuesday-{trial.token}"})
+    for other in trial.docker.images.get(monday.image).tags:
+        trial.docker.images.get(tuesday.image).tag(other)
+    now = _image_of_a_container(trial, tag)
+    trial.require("moved", now == tuesday.image, observed=f"{tag} still starts {now[:19]}")
+    second = _image_of_a_container(trial, pinned)
+    trial.expect(
+        "same",
+        first == second,
+        observed=f"{pinned} started {first[7:19]} before and {second[7:19]} after",
+        expected="one image",
+        hint="Is what pin() returned a name that can be given away?",
+    )
+    trial.expect(
+        "exact",
+        first == monday.image,
+        observed=f"{first[7:19]}",
+        expected=f"{monday.image[7:19]}, which {tag} named at release time",
+        hint="Ask the engine for the image behind the tag that pin() was given.",
+    )
+
+
+def _image_of_a_container(trial: Trial, reference: str) -> str:
+    """The id of the image that a container started from `reference` runs; ends the trial when none starts."""
+    try:
+        running = trial.start(reference)
+    except CommandFailed as failed:
+        trial.require("runs", False, observed=str(failed)[-200:], hint=f"`docker run {reference}` says the same.")
+        raise
+    trial.expect("runs", True, observed=reference)
+    image: str = running.container.attrs["Image"]
+    running.container.remove(force=True)
+    return image
+
+
+def _search(trial: Trial, image: str, token: str) -> tuple[list[str], str]:
+    """Where an image shows the token: files of its layers, and the first place in its configuration."""
+    trial.say("searching every layer and the configuration for the token")
+    needles = (token.encode(), base64.b64encode(token.encode()).rstrip(b"=")[:-1])
+    in_layers: list[str] = []
+    in_history = ""
+    with tempfile.TemporaryFile() as saved:
+        for chunk in trial.docker.images.get(image).save():
+            saved.write(chunk)
+        saved.seek(0)
+        for blob in _files(saved):
+            layer = _as_layer(blob)
+            if layer is None:
+                where = next((blob.find(needle) for needle in needles if needle in blob), -1)
+                if where >= 0 and not in_history:
+                    in_history = blob[max(0, where - 60) : where + 24].decode(errors="replace")
+            elif any(needle in layer for needle in needles):
+                in_layers += _named(layer, needles)
+    return in_layers, in_history
+
+
+def _files(archive: io.IOBase) -> Iterator[bytes]:
+    """The contents of an archive's files."""
+    with tarfile.open(fileobj=archive) as tar:
+        for member in tar:
+            file = tar.extractfile(member) if member.isfile() else None
+            if file is not None:
+                yield file.read()
+
+
+def _as_layer(blob: bytes) -> bytes | None:
+    """The tar archive that a blob is, unpacked; None for anything else."""
+    if blob[:2] == b"\x1f\x8b":
+        blob = gzip.decompress(blob)
+    return blob if tarfile.is_tarfile(io.BytesIO(blob)) else None
+
+
+def _named(layer: bytes, needles: tuple[bytes, ...]) -> list[str]:
+    """The files of a layer that hold a needle, as a learner would name them."""
+    names = []
+    with tarfile.open(fileobj=io.BytesIO(layer)) as tar:
+        for member in tar:
+            file = tar.extractfile(member) if member.isfile() else None
+            text = file.read() if file is not None else b""
+            if any(needle in text for needle in needles):
+                names.append(f"/{member.name.lstrip('./')}")
+    return names or ["a layer"]
+
+
+def _built(trial: Trial, folder: str, tag: str, **options: object) -> Build:
     """The build of a folder, or the end of the trial with the engine's message."""
     try:
-        built = trial.build(folder, tag)
+        built = trial.build(folder, tag, **options)
     except CommandFailed as failed:
         trial.require("builds", False, observed=str(failed)[-400:], hint="The engine's message names the step that failed.")
         raise

@@ -135,6 +135,12 @@ async def wedge() -> dict[str, str]:
     return {"status": "wedged"}
 
 
+@app.post("/crash")
+async def crash() -> None:
+    """A bug to order: the process ends at once, and what was in flight is lost with it."""
+    os._exit(1)
+
+
 def _hold_the_event_loop_for_ever() -> None:
     while True:
         time.sleep(3600)
