@@ -36,5 +36,5 @@ def command(exercise: str, level: int | None, solution: bool, anyway: bool, as_j
         text = f"{opened.why}\n\n{opened.diff or 'Your files are the same as the reference answer.'}"
         answer(asdict(opened), f"{opened.withheld} (--anyway)" if opened.withheld else text, as_json=as_json)
         raise click.exceptions.Exit(EXIT_NO if opened.withheld else 0)
-    hint = next_hint(found, choose(home), progress, level)
+    hint = next_hint(found, choose(home), progress, level, Labs.find(home=home).folder(lesson))
     answer(asdict(hint), f"Hint {hint.level} of {hint.levels}: {hint.text}", as_json=as_json)

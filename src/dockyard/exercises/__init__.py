@@ -9,6 +9,7 @@ from dockyard.exercises.live import ApiFailed, Live
 from dockyard.exercises.traffic import Request, Traffic
 from dockyard.exercises.trial import Trial
 from dockyard.exercises.verdict import Verdict
+from dockyard.exercises.workbench import Workbench
 
 __all__ = [
     "ApiFailed",
@@ -25,5 +26,6 @@ __all__ = [
     "Traffic",
     "Trial",
     "Verdict",
+    "Workbench",
     "exercise",
 ]

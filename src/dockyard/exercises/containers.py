@@ -7,8 +7,10 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from dockyard.exercises import command
 from dockyard.exercises.command import CommandFailed
 
 LABEL = "dockyard.trial"  # its value is the namespace, which also tells concurrent trials apart
@@ -64,6 +66,7 @@ class Containers:
         self._docker_host = docker_host
         self.trial = trial
         self._client: Any = None
+        self._adopted: list[str] = []
 
     @property
     def client(self) -> Any:
@@ -119,9 +122,39 @@ class Containers:
                 labels={LABEL: self.trial},
                 **options,
             )
-            container.reload()
+            return self._running(container, port)
         except docker.errors.DockerException as error:
             raise CommandFailed(getattr(error, "explanation", None) or str(error)) from error
+
+    def script(
+        self,
+        file: Path,
+        port: int = 8000,
+        *,
+        within: float = 30.0,
+        env: Mapping[str, str] = MappingProxyType({}),
+    ) -> Running:
+        """Run a shell script that starts a container; the one whose id it prints last is the trial's.
+
+        Its arguments, `"$@"`, are options for `docker run`. Raises CommandFailed with what the script said.
+        """
+        import docker
+
+        argv = ["sh", file.name, "--label", f"{LABEL}={self.trial}"]
+        host = {"DOCKER_HOST": self._docker_host}
+        said = command.run(argv, env={**host, **env}, within=within, cwd=file.parent).split()
+        if not said:
+            raise CommandFailed(f"{file.name} printed no container's id")
+        try:
+            container = self.client.containers.get(said[-1])
+            self._adopted.append(container.id)
+            return self._running(container, port)
+        except docker.errors.DockerException as error:
+            raise CommandFailed(getattr(error, "explanation", None) or str(error)) from error
+
+    @staticmethod
+    def _running(container: Any, port: int) -> Running:
+        container.reload()
         bindings = container.attrs["NetworkSettings"]["Ports"].get(f"{port}/tcp") or []
         address = f"http://127.0.0.1:{bindings[0]['HostPort']}" if bindings else ""
         return Running(container, address)
@@ -134,12 +167,22 @@ class Containers:
         try:
             for container in self.client.containers.list(all=True, filters=found):
                 container.remove(force=True, v=True)
+            while self._adopted:
+                self._remove(self._adopted.pop())
             for image in self.client.images.list(filters=found):
                 self.client.images.remove(image.id, force=True)
         except docker.errors.NotFound:
             pass  # somebody else, or --rm, was quicker
         except docker.errors.DockerException as error:
             raise CommandFailed(f"cannot clean up: {error}") from error
+
+    def _remove(self, id: str) -> None:
+        import docker
+
+        try:
+            self.client.containers.get(id).remove(force=True, v=True)
+        except docker.errors.NotFound:
+            pass  # it carried the label, as it should
 
     def close(self) -> None:
         if self._client is not None:

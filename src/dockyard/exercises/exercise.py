@@ -5,15 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from dockyard.exercises.live import Live
     from dockyard.exercises.trial import Trial
 
 Check = Callable[["Trial"], None]
-Hint = str | Callable[["Live"], str]
-Stage = Literal["cluster", "engine", "plain"]
+Hint = str | Callable[[Any], str]  # reads a Live of the exercise, or with on="engine" a Workbench
+Stage = Literal["cluster", "engine", "compose", "plain"]
 
 ANSWER = "answer"  # the claim that every exercise has, and that comes first
 
@@ -41,8 +40,13 @@ class Exercise:
 
     @property
     def namespace(self) -> str:
-        """The namespace that belongs to this exercise: `06.1` has `ex-06-1`."""
+        """The namespace that belongs to this exercise, or its Compose project: `06.1` has `ex-06-1`."""
         return "ex-" + self.id.replace(".", "-")
+
+    @property
+    def place(self) -> str:
+        """What `ns` becomes in a notebook: the namespace or project of its own, or "" where it has none."""
+        return self.namespace if self.on in ("cluster", "compose") else ""
 
     @property
     def task(self) -> str:

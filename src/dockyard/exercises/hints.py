@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dockyard.backends import Backend
 from dockyard.exercises.answers import Labs, chosen
@@ -12,6 +14,7 @@ from dockyard.exercises.exercise import Exercise
 from dockyard.exercises.lesson import Lesson
 from dockyard.exercises.live import Live
 from dockyard.exercises.progress import Progress
+from dockyard.exercises.workbench import Workbench
 
 
 @dataclass(frozen=True)
@@ -38,11 +41,16 @@ class Solution:
 
 
 def next_hint(
-    exercise: Exercise, backend: Backend, progress: Progress, level: int | None = None
+    exercise: Exercise,
+    backend: Backend,
+    progress: Progress,
+    level: int | None = None,
+    answers: Path | None = None,
 ) -> HintShown:
     """The next hint, or the one asked for; remembered. After the last, the last one again.
 
-    A hint that reads the live system and can't says what kept it from doing so: hints never raise.
+    `answers` is the learner's folder, for hints that build and start what is in it. A hint that looks at the
+    live system and can't says what kept it from doing so: hints never raise.
     """
     levels = len(exercise.hints)
     seen = int(progress.exercise(exercise.id)["hints"])
@@ -50,7 +58,7 @@ def next_hint(
     written = exercise.hints[chosen_level - 1]
     if callable(written):
         try:
-            text = written(Live(exercise.namespace, backend.kubeconfig))
+            text = look(written, exercise, backend, answers)
         except Exception as error:
             reason = str(error).rstrip(".")
             text = (
@@ -61,6 +69,18 @@ def next_hint(
         text = written
     progress.hinted(exercise.id, chosen_level)
     return HintShown(exercise.id, chosen_level, levels, text.strip())
+
+
+def look(hint: Callable[[Any], str], exercise: Exercise, backend: Backend, answers: Path | None) -> str:
+    """What a hint finds out: on the cluster, or on the engine with the learner's files at hand."""
+    if exercise.on != "engine" or answers is None:
+        return hint(Live(exercise.namespace, backend.kubeconfig))
+    bench = Workbench(backend.docker_host, exercise.namespace, answers)
+    try:
+        return hint(bench)
+    finally:
+        bench.remove_all()
+        bench.close()
 
 
 def solution(

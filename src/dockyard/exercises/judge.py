@@ -64,7 +64,6 @@ def judge(
     try:
         if exercise.on != "plain":
             backend.up()
-        if exercise.on == "cluster":
             provide_images(lesson, backend, say)
         trial = Trial(
             exercise,
@@ -100,7 +99,7 @@ def judge(
 
 
 def provide_images(lesson: Lesson, backend: Backend, say: Say) -> None:
-    """The images that manifests name. Raises StageFailed: they are the course's, not the learner's."""
+    """The images that the lesson names. Raises StageFailed: they are the course's, not the learner's."""
     try:
         provide(lesson, backend.docker_host, say)
     except CommandFailed as error:

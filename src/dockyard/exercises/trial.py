@@ -12,10 +12,12 @@ from typing import Any, NoReturn
 from dockyard.backends import Backend
 from dockyard.exercises.call import call
 from dockyard.exercises.claims import Claims, Stop
+from dockyard.exercises.composed import Project
 from dockyard.exercises.containers import Build, Containers, Running
 from dockyard.exercises.evidence import Evidence
 from dockyard.exercises.exercise import ANSWER, Exercise
 from dockyard.exercises.faults import Cut, Faults
+from dockyard.exercises.happenings import Happenings
 from dockyard.exercises.live import Live, Manifest, Manifests
 from dockyard.exercises.load import Generator, Load, LoadFailed, LocalGenerator, PodGenerator
 from dockyard.exercises.record import Record
@@ -56,6 +58,7 @@ class Trial:
         self._faults = faults
         self._deadline = deadline  # of time.monotonic()
         self._say = say
+        self.notes: list[str] = []  # what was measured and belongs beside the verdict, whatever it is
         self._loads = 0
 
     # Judging
@@ -165,7 +168,7 @@ class Trial:
         )
 
     def _generator(self) -> Generator:
-        return LocalGenerator() if self.exercise.on == "engine" else PodGenerator(self.live)
+        return PodGenerator(self.live) if self.exercise.on == "cluster" else LocalGenerator()
 
     def request(self, url: str, *, method: str = "GET", timeout: float = 5.0, body: str = "") -> Request:
         """One request from where the load runs. Raises LoadFailed if it could not even be sent."""
@@ -200,6 +203,34 @@ class Trial:
     def start(self, image: str, port: int = 8000, **options: Any) -> Running:
         """Run a container, its `port` published; removed when the trial ends. Raises CommandFailed."""
         return self.containers.start(image, port, **options)
+
+    def script(self, file: str, port: int = 8000, **env: str) -> Running:
+        """Run a shell script of the answer that starts a container; `env` is added to its environment.
+
+        The container whose id it prints last is removed when the trial ends. Raises CommandFailed.
+        """
+        self.say(f"sh {file}")
+        limit = min(30.0, max(1.0, self.remaining))
+        return self.containers.script(self.answers / file, port, within=limit, env=env)
+
+    @property
+    def project(self) -> str:
+        """The name of this trial's Compose project: never that of the learner's own."""
+        return f"{self.namespace}-trial"
+
+    def compose(self, folder: str = ".", **env: str) -> Project:
+        """The Compose project of a folder of the answer, `env` being for its `${...}`; removed at the end."""
+        return Project(
+            self.project,
+            self.answers / folder,
+            docker_host=self.backend.docker_host,
+            client=self.docker,
+            env=env,
+        )
+
+    def happenings(self) -> Happenings:
+        """The engine's events of this trial's Compose project, for a `with`."""
+        return Happenings(self.backend.docker_host, self.project)
 
     def call(self, file: str, function: str, *arguments: Any, within: float = 20.0) -> Any:
         """Call a function of the answer in a process of its own, JSON in and out. Raises CommandFailed."""

@@ -254,7 +254,8 @@ class Notebook:
         lesson, exercise = self.course.exercise(id)
         if solution:
             return show_solution(self._solution(lesson, id, anyway))
-        return show_hint(next_hint(exercise, self.backend, self.progress, level))
+        folder = self.labs.folder(lesson)
+        return show_hint(next_hint(exercise, self.backend, self.progress, level, folder))
 
     def _solution(self, lesson: Lesson, id: str, anyway: bool) -> Any:
         return solution(lesson, self.course.exercise(id)[1], self.labs, self.progress, anyway=anyway)
