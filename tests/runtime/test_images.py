@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from dockyard.runtime.image_removal import chain_ids
 from dockyard.runtime.images import Image, ImageInUse, ImageNotFound, ImageStore
 from dockyard.runtime.references import InvalidReference, familiar
 from dockyard.runtime.snapshots import Snapshots
@@ -70,8 +71,15 @@ def test_removing_the_last_name_removes_the_image_and_what_only_it_needs(store: 
     middle = commit(store, {"middle": "x"}, base)
     top = commit(store, {"top": "x"}, middle)
     store.tag(top.id, "top")
-    report = store.remove("top")
-    assert report == [{"Untagged": "top:latest"}, {"Deleted": top.id}, {"Deleted": middle.id}]
+    report = store.remove("top").report
+    chains = chain_ids(top.layers)
+    assert report == [
+        {"Untagged": "top:latest"},
+        {"Deleted": top.id},
+        {"Deleted": chains[2]},
+        {"Deleted": middle.id},
+        {"Deleted": chains[1]},
+    ]
     assert [image.id for image in store.list(all=True)] == [base.id]
     assert store.layers.names() == {store.layers.path(base.layers[0]).parent.name}
 
@@ -82,9 +90,9 @@ def test_image_with_two_names_is_only_removed_by_force(store: ImageStore) -> Non
     store.tag(image.id, "two")
     with pytest.raises(ImageInUse, match="referenced in multiple repositories"):
         store.remove(image.id[7:19])
-    assert store.remove("one") == [{"Untagged": "one:latest"}]
+    assert store.remove("one").report == [{"Untagged": "one:latest"}]
     store.tag(image.id, "one")
-    assert {"Deleted": image.id} in store.remove(image.id, force=True)
+    assert {"Deleted": image.id} in store.remove(image.id, force=True).report
 
 
 def test_image_with_children_stays(store: ImageStore) -> None:

@@ -8,22 +8,24 @@ import re
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-from dockyard.engine.container import Container
 from dockyard.engine.errors import BadParameter, Conflict, EngineError, Failed, NotFound
-from dockyard.engine.filters import parse_filters
+from dockyard.engine.filters import Filters, parse_filters
+from dockyard.engine.moments import moment
 from dockyard.engine.parameters import Document, flag
 from dockyard.engine.registry import Registry
 from dockyard.engine.routes import Routes
 from dockyard.engine.versions import ENGINE_VERSION
 from dockyard.runtime import catalog
+from dockyard.runtime.image_removal import Report, User, chain_ids
 from dockyard.runtime.images import Image, ImageInUse, ImageNotFound
-from dockyard.runtime.references import InvalidReference, familiar, is_id, short_id
+from dockyard.runtime.references import InvalidReference, familiar
 from dockyard.wire.clock import rfc3339_nano
 from dockyard.wire.http import Request, Response, StreamResponse, json_response
 
 if TYPE_CHECKING:
     from dockyard.engine.engine import Engine
 
+_NEVER = "0001-01-01T00:00:00Z"
 _LIST_FILTERS = ("before", "dangling", "label", "reference", "since", "until")
 
 
@@ -49,7 +51,7 @@ def summary(image: Image, registry: Registry) -> Document:
         "Id": image.id,
         "Labels": (image.config.get("config") or {}).get("Labels") or None,
         "ParentId": image.parent,
-        "RepoDigests": [],
+        "RepoDigests": list(image.repo_digests),
         "RepoTags": list(image.repo_tags),
         "SharedSize": -1,
         "Size": image.size,
@@ -75,11 +77,16 @@ class Images:
         except InvalidReference as error:
             raise BadParameter(_spell_out(str(error), reference)) from None
 
+    def _until(self, filters: Filters) -> float | None:
+        now = self._engine.clock.now()
+        return min((moment(value, now) for value in filters.get("until")), default=None)
+
     async def list_images(self, request: Request) -> Response:
         filters = parse_filters(request, _LIST_FILTERS)
         dangling = filters.boolean("dangling", False) if filters.get("dangling") else None
         before = [self._image(value).created for value in filters.get("before")]
         since = [self._image(value).created for value in filters.get("since")]
+        until = self._until(filters)
         patterns = [_reference_pattern(value) for value in filters.get("reference")]
         shown = []
         for image in self._store.list(all=flag(request, "all")):
@@ -91,9 +98,10 @@ class Images:
                 entry["RepoTags"] = tags
             if (
                 (dangling is None or dangling == (not image.repo_tags))
+                and (until is None or image.created < until)
                 and filters.labels(entry["Labels"])
-                and all(image.created < moment for moment in before)
-                and all(image.created > moment for moment in since)
+                and all(image.created < other for other in before)
+                and all(image.created > other for other in since)
             ):
                 shown.append(entry)
         return json_response(shown)
@@ -105,7 +113,7 @@ class Images:
             {
                 "Id": image.id,
                 "RepoTags": list(image.repo_tags),
-                "RepoDigests": [],
+                "RepoDigests": list(image.repo_digests),
                 "Parent": image.parent,
                 "Comment": config.get("comment", ""),
                 "Created": rfc3339_nano(image.created),
@@ -116,7 +124,7 @@ class Images:
                 "Size": image.size,
                 "GraphDriver": {"Data": {}, "Name": self._engine.runtime.driver.traits.name},
                 "RootFS": {"Type": "layers", "Layers": list(image.layers)},
-                "Metadata": {"LastTagTime": rfc3339_nano(image.created)},
+                "Metadata": {"LastTagTime": _NEVER if image.tagged is None else rfc3339_nano(image.tagged)},
                 "Config": config.get("config") or {},
             }
         )
@@ -181,59 +189,53 @@ class Images:
     async def remove(self, request: Request) -> Response:
         reference, force = request.path_parameters["name"], flag(request, "force")
         image = self._image(reference)
-        self._check_unused(image, reference, force=force)
         try:
-            report = self._store.remove(reference, force=force, prune=not flag(request, "noprune"))
+            removal = self._store.remove(
+                reference, force=force, prune=not flag(request, "noprune"), users=self._users
+            )
         except ImageInUse as error:
             raise Conflict(str(error)) from None
+        self._tell(image, removal.report)
+        return json_response(removal.report)
+
+    def _tell(self, image: Image, report: Report) -> None:
+        """Publish what happened; layers, which are in a report too, are nobody's news."""
         for step in report:
-            action, identifier = ("untag", image.id) if "Untagged" in step else ("delete", step["Deleted"])
-            self._engine.events.publish("image", action, identifier, {"name": identifier})
-        return json_response(report)
+            if "Untagged" in step:
+                self._engine.events.publish("image", "untag", image.id, {"name": image.id})
+            elif step["Deleted"] not in chain_ids(image.layers):
+                identifier = step["Deleted"]
+                self._engine.events.publish("image", "delete", identifier, {"name": identifier})
 
-    def _check_unused(self, image: Image, reference: str, *, force: bool) -> None:
-        by_id = is_id(reference) and reference not in image.repo_tags
-        if not by_id and len(image.repo_tags) > 1:
-            return
-        for container in self._engine.registry:
-            if container.document["Image"] != image.id:
-                continue
-            short = short_id(image.id)
-            if not by_id:
-                if not force:
-                    raise Conflict(
-                        f'conflict: unable to remove repository reference "{reference}" (must force) - '
-                        f"container {container.id[:12]} is using its referenced image {short}"
-                    )
-            elif container.running:
-                raise Conflict(
-                    f"conflict: unable to delete {short} (cannot be forced) - image is being used by running "
-                    f"container {container.id[:12]}"
-                )
-            elif not force:
-                raise Conflict(
-                    f"conflict: unable to delete {short} (must be forced) - image is being used by stopped "
-                    f"container {container.id[:12]}"
-                )
-
-    def _users(self, image: Image) -> list[Container]:
-        return [c for c in self._engine.registry if c.document["Image"] == image.id]
+    def _users(self, identifier: str) -> list[User]:
+        return [
+            User(container.id, container.running)
+            for container in self._engine.registry
+            if container.document["Image"] == identifier
+        ]
 
     async def prune(self, request: Request) -> Response:
         filters = parse_filters(request, ("dangling", "label", "label!", "until"))
         only_dangling = filters.boolean("dangling", True)
-        report: list[dict[str, str]] = []
-        before = sum(image.size for image in self._store.list())
+        until = self._until(filters)
+        report: Report = []
+        reclaimed = 0
         for image in self._store.list():
-            if self._users(image) or (only_dangling and image.repo_tags):
+            if only_dangling and image.repo_tags:
+                continue
+            if until is not None and image.created >= until:
                 continue
             if not filters.labels((image.config.get("config") or {}).get("Labels")):
                 continue
-            try:
-                report += self._store.remove(image.id, force=True)
-            except (ImageNotFound, ImageInUse):
-                continue  # gone with another one, or the base of one that stays
-        reclaimed = max(0, before - sum(image.size for image in self._store.list())) if report else 0
+            sizes = {layer: self._store.layers.get(layer).size for layer in image.layers}
+            for name in [*image.repo_tags, *image.repo_digests] or [image.id]:
+                try:
+                    removal = self._store.remove(name, users=self._users)
+                except (ImageNotFound, ImageInUse):
+                    continue  # gone with another one, or needed
+                report += removal.report
+                reclaimed += sum(sizes.get(layer, 0) for layer in removal.layers)
+                self._tell(image, removal.report)
         self._engine.events.publish("image", "prune", "", {"reclaimed": str(reclaimed)})
         return json_response({"ImagesDeleted": report or None, "SpaceReclaimed": reclaimed})
 

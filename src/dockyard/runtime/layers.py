@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from dockyard.runtime import layer_tar
-from dockyard.runtime.layer_tar import Entry, Sink
+from dockyard.runtime.decompress import Source
+from dockyard.runtime.disk_room import Budget, NoRoom, full, room
+from dockyard.runtime.layer_tar import Entry, LayerError, Sink
 from dockyard.runtime.union import Union
 
 
@@ -85,27 +87,43 @@ class Layers:
         announce(digest)
         return self._keep(tree, digest, entries, None)
 
-    def add_archive(self, archive: BinaryIO, below: Sequence[Path], *, limit: int | None = None) -> Layer:
-        """Unpack somebody else's layer, made for the layers `below` (lowest first). Raises LayerError.
+    def add_archive(
+        self,
+        archive: Source,
+        below: Sequence[Path],
+        *,
+        expected: str | None = None,
+        announce: Callable[[str], None] = lambda digest: None,
+        limit: int | None = None,
+    ) -> Layer:
+        """Unpack somebody else's layer, made for the layers `below` (lowest first).
 
-        The archive is kept, since no other tar writer would make the same bytes again.
+        The archive is kept, since no other tar writer would make the same bytes again. Archive and files
+        together take at most `limit` bytes, by default what the disk has room for. Raises LayerError, also
+        when the diff id isn't the `expected` one; then nothing stays.
         """
         holder = Path(tempfile.mkdtemp(dir=self._unfinished))
         tree = holder / "tree"
         tree.mkdir()
+        limit = room(self._root) if limit is None else limit
         try:
             with open(holder / "layer.tar", "w+b") as blob:
-                hashed = layer_tar.Hash()
-                while chunk := archive.read(1 << 20):
-                    hashed.write(chunk)
-                    blob.write(chunk)
+                digest = _copy(archive, blob, Budget(limit))
+                if expected is not None and digest != expected:
+                    raise LayerError(f'invalid diffID: expected "{expected}", got "{digest}"')
+                limit -= blob.tell()
                 blob.seek(0)
                 entries, opaque = layer_tar.extract(blob, tree, limit=limit)
             for directory in opaque:
                 entries += _hide(directory, tree, below)
-            return self._keep(tree, hashed.digest(), entries, holder / "layer.tar")
+            announce(digest)
+            return self._keep(tree, digest, entries, holder / "layer.tar")
+        except OSError as error:
+            if full(error):
+                raise NoRoom from error
+            raise
         finally:
-            shutil.rmtree(holder, ignore_errors=True)
+            remove_tree(holder)
 
     def discard(self, digest: str) -> None:
         """Remove a layer that nothing refers to any more."""
@@ -150,6 +168,16 @@ class Layers:
         if record["digest"] != digest:
             raise KeyError(digest)
         return dict(record)
+
+
+def _copy(source: Source, target: BinaryIO, budget: Budget) -> str:
+    """The digest of what was copied."""
+    hashed = layer_tar.Hash()
+    while chunk := source.read(1 << 20):
+        budget.take(len(chunk))
+        hashed.write(chunk)
+        target.write(chunk)
+    return hashed.digest()
 
 
 def _hide(directory: str, tree: Path, below: Sequence[Path]) -> list[Entry]:
