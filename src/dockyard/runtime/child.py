@@ -10,13 +10,14 @@ import errno
 import fcntl
 import json
 import os
+import resource
 import signal
 import socket
 import struct
 import termios
 from typing import NoReturn
 
-from dockyard.runtime import libc, seccomp
+from dockyard.runtime import init, libc, seccomp
 from dockyard.runtime.drivers import enter
 from dockyard.runtime.plan import Plan
 
@@ -44,22 +45,36 @@ def become(plan: Plan, stdio: list[int], channel: socket.socket) -> NoReturn:
         master = _terminal(plan, stdio) if plan["tty"] else None
         for number, fd in enumerate(stdio):
             os.dup2(fd, number)
+        step = "limits"
+        _apply_settings(plan)
+        fds = [] if master is None else [master]
+        # In namespaces we may do everything, until we become the user: his set-uid programs keep their sense.
+        privileged = plan["style"] == "namespaces" and not plan["no_new_privileges"]
+        if plan["network"] and privileged:
+            step = "filter"
+            fds.append(seccomp.install(privileged=True))
         step = "user"
         if plan["style"] == "namespaces":
             _drop_capabilities(plan["capabilities"])
         _become_user(plan)
         step = "cwd"
         os.chdir(plan["cwd"])
-        libc.prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
         step = "filter"
-        fds = [] if master is None else [master]
-        if plan["network"]:
-            fds.append(seccomp.install(traced=plan["tracer"]))
+        if not privileged:
+            libc.prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
+            if plan["network"]:
+                fds.append(seccomp.install(traced=plan["tracer"]))
         _report(channel, {"ready": True}, fds)
         for fd in fds:
             os.close(fd)
         if not channel.recv(1):
             os._exit(1)
+        if plan["init"]:
+            step = "init"
+            if program := os.fork():
+                init.serve(program, plan["argv"])
+            if plan["tty"]:
+                init.take_terminal()
         step = "exec"
         _execute(plan["argv"], plan["env"])
     except OSError as error:
@@ -99,6 +114,19 @@ def _terminal(plan: Plan, stdio: list[int]) -> int:
         pass  # a user namespace without that uid: the terminal keeps its owner
     stdio[:] = [slave, slave, slave]
     return master
+
+
+def _apply_settings(plan: Plan) -> None:
+    if plan["cores"]:
+        os.sched_setaffinity(0, plan["cores"])
+    if plan["oom_score_adj"]:
+        try:
+            with open("/proc/self/oom_score_adj", "w") as file:
+                file.write(str(plan["oom_score_adj"]))
+        except PermissionError:
+            pass  # Differs: a plain user can't ask to be spared.
+    for number, soft, hard in plan["rlimits"]:
+        resource.setrlimit(number, (soft, hard))
 
 
 def _drop_capabilities(kept: list[int]) -> None:

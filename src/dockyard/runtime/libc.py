@@ -1,4 +1,4 @@
-"""The Linux calls that Python has no name for: clone, mount, pivot_root, setns, prctl, pidfd."""
+"""The Linux calls that Python has no name for: clone, mount, open_tree, pivot_root, setns, prctl, pidfd."""
 
 from __future__ import annotations
 
@@ -26,12 +26,15 @@ MNT_DETACH = 0x2
 
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
+PR_SET_NAME = 15
 PR_CAPBSET_DROP = 24
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
 
 _MOUNT_ATTR_RDONLY = 0x1
 _AT_RECURSIVE = 0x8000
+_OPEN_TREE = 428  # the same number on every architecture
+_OPEN_TREE_CLONE = 0x1
 # clone, pivot_root, mount_setattr: arch/x86/entry/syscalls and include/uapi/asm-generic/unistd.h
 _SYSCALLS = {
     "x86_64": (56, 155, 442),
@@ -83,6 +86,25 @@ def make_read_only(target: str) -> None:
     _check(result, f"make {target} read-only")
 
 
+def unshare(kinds: int) -> None:
+    """Leaves the namespaces `kinds` (CLONE_NEW*) for new ones. For single-threaded callers only."""
+    _check(_libc.unshare(kinds), "unshare")
+
+
+def open_tree(path: str) -> int:
+    """A descriptor of a copy of the mount at `path`, without those below it, that is mounted nowhere.
+
+    It behaves like one opened with O_PATH, and the mount is gone when it is closed (Linux 5.2).
+    """
+    result = _libc.syscall(
+        ctypes.c_long(_OPEN_TREE),
+        ctypes.c_long(-100),  # AT_FDCWD
+        os.fsencode(path),
+        ctypes.c_long(_OPEN_TREE_CLONE | os.O_CLOEXEC),
+    )
+    return _check(result, f"open_tree {path}")
+
+
 def pivot_root(new_root: str) -> None:
     """Makes `new_root` (a mount point) the root and drops the old one."""
     os.chdir(new_root)
@@ -106,6 +128,12 @@ def prctl(option: int, argument: int = 0) -> None:
     """prctl(2) with one argument."""
     zero = ctypes.c_ulong(0)
     _check(_libc.prctl(option, ctypes.c_ulong(argument), zero, zero, zero), f"prctl {option}")
+
+
+def prctl_text(option: int, text: bytes) -> None:
+    """prctl(2) with a string."""
+    zero = ctypes.c_ulong(0)
+    _check(_libc.prctl(option, ctypes.c_char_p(text), zero, zero, zero), f"prctl {option}")
 
 
 def exit_status(pidfd: int) -> int | None:

@@ -1,69 +1,91 @@
-"""Limits by cgroups where we may make some (v1 or v2); elsewhere the parent watches memory instead."""
+"""Limits and accounts by control groups, where we may make some: a group for each container."""
 
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
+from dockyard.runtime.hierarchies import PREFIX, Hierarchy, sweep, writable
 from dockyard.runtime.spec import Limits
+from dockyard.runtime.usage import Usage, oom_kills, read_v1, read_v2
 
 logger = logging.getLogger(__name__)
 
-_PERIOD = 100_000  # microseconds; the kernel's default for cpu.cfs_period_us
+# Files that a kernel may lack (no swap accounting): the limit beside them still holds.
+_OPTIONAL = frozenset(("memory.swap.max", "memory.memsw.limit_in_bytes"))
 
 
 class Cgroups:
     """One folder for this runtime in each writable hierarchy, and below it one for each container."""
 
-    def __init__(self, name: str, mounts: Path = Path("/proc/self/mountinfo")) -> None:
-        self._name = f"dockyard-{name}"
+    def __init__(self, name: str, hierarchies: list[Hierarchy] | None = None) -> None:
+        self._name = PREFIX + name
+        found = writable() if hierarchies is None else hierarchies
+        sweep(found)
         self._folders: dict[str, Path] = {}
-        self._unified = False
-        for kind, controllers, folder in _hierarchies(mounts):
-            if kind == "cgroup2":
-                self._try_unified(folder)
-            else:
-                for controller in {"memory", "cpu", "pids"} & controllers:
-                    self._try(controller, folder)
+        self._version = 0
+        for hierarchy in found:
+            for controller in hierarchy.controllers - set(self._folders):
+                self._folders[controller] = hierarchy.folder / self._name
+            self._version = max(self._version, hierarchy.version if hierarchy.controllers else 0)
 
     @property
     def controllers(self) -> frozenset[str]:
-        """Which of memory, cpu and pids are really enforced."""
+        """Which of memory, cpu, cpuacct and pids are the kernel's care."""
         return frozenset(self._folders)
 
+    @property
+    def version(self) -> int:
+        """1 or 2, or 0 where no group can be made."""
+        return self._version
+
     def create(self, container: str, limits: Limits) -> list[str]:
-        """Makes the container's groups and returns the folders that its processes must join."""
-        wanted = {"memory": limits.memory, "cpu": limits.cpus, "pids": limits.pids}
+        """Makes the container's groups and returns the folders that its processes must join.
+
+        They are made for containers without limits too: they account for what its processes have used.
+        Raises OSError when the kernel refuses a limit.
+        """
         made: list[str] = []
-        for controller, value in wanted.items():
-            if value is None or controller not in self._folders:
-                continue
+        for controller in sorted(self._folders):
             folder = self._folders[controller] / container
-            folder.mkdir(exist_ok=True)
-            for file, text in self._settings(controller, value):
-                try:
-                    (folder / file).write_text(text)
-                except OSError as error:
-                    if file != "memory.swap.max":  # missing where the kernel counts no swap
-                        raise
-                    logger.debug("%s: %s", folder / file, error)
             if str(folder) not in made:
+                _make(folder, self._controllers_of(folder.parent))
                 made.append(str(folder))
+        self.update(container, limits)
         return made
+
+    def update(self, container: str, limits: Limits) -> None:
+        """Changes the limits of a container that has its groups; None keeps what there is."""
+        for controller, parent in self._folders.items():
+            for file, text in _settings(self._version, controller, limits):
+                try:
+                    (parent / container / file).write_text(text)
+                except OSError as error:
+                    if file not in _OPTIONAL:
+                        raise
+                    logger.debug("%s: %s", parent / container / file, error)
+
+    def view(self, container: str) -> list[tuple[Path, str]]:
+        """What the container sees of its groups: folders here, and the places below /sys/fs/cgroup there."""
+        if self._version != 1:
+            folders = {parent / container for parent in self._folders.values()}
+            return [(folder, "") for folder in folders]
+        return [(parent / container, controller) for controller, parent in sorted(self._folders.items())]
+
+    def usage(self, container: str) -> Usage | None:
+        """What the container's processes use and have used; None without groups."""
+        if not self._folders:
+            return None
+        folders = {controller: parent / container for controller, parent in self._folders.items()}
+        try:
+            return read_v2(folders) if self._version == 2 else read_v1(folders)
+        except FileNotFoundError:
+            return None
 
     def killed_by_memory(self, container: str) -> bool:
         """Whether the kernel killed one of the container's processes for its memory limit."""
         folder = self._folders.get("memory")
-        if folder is None:
-            return False
-        file = folder / container / ("memory.events" if self._unified else "memory.oom_control")
-        try:
-            counts = dict(line.split() for line in file.read_text().splitlines())
-        except FileNotFoundError:
-            return False
-        return int(counts.get("oom_kill", 0)) > 0
+        return folder is not None and oom_kills(folder / container, self._version) > 0
 
     def remove(self, container: str) -> None:
         """Removes the container's groups; they must be empty."""
@@ -78,67 +100,58 @@ class Cgroups:
     def close(self) -> None:
         """Removes everything, the groups that a killed daemon left too."""
         for folder in set(self._folders.values()):
-            for path in [*folder.iterdir(), folder]:
-                if path.is_dir():
-                    try:
-                        path.rmdir()
-                    except OSError as error:
-                        logger.warning("%s: %s", path, error)
+            if not folder.is_dir():
+                continue
+            for path in [*(path for path in folder.iterdir() if path.is_dir()), folder]:
+                try:
+                    path.rmdir()
+                except FileNotFoundError:
+                    continue  # swept by another runtime's start
+                except OSError as error:
+                    logger.warning("%s: %s", path, error)
 
-    def _settings(self, controller: str, value: float) -> list[tuple[str, str]]:
-        if controller == "memory":
-            if self._unified:
-                return [("memory.max", str(int(value))), ("memory.swap.max", "0")]
-            return [("memory.limit_in_bytes", str(int(value)))]
-        if controller == "cpu":
-            quota = str(max(1000, int(value * _PERIOD)))
-            return [("cpu.max", f"{quota} {_PERIOD}")] if self._unified else [("cpu.cfs_quota_us", quota)]
-        return [("pids.max", str(int(value)))]
+    def _controllers_of(self, parent: Path) -> list[str]:
+        if self._version != 2:
+            return []
+        return [controller for controller, folder in self._folders.items() if folder == parent]
 
-    def _try(self, controller: str, folder: Path) -> None:
-        own = folder / self._name
+
+def _make(folder: Path, unified: list[str]) -> None:
+    """Makes a container's group, and its parent if need be: another runtime sweeps those that are empty."""
+    while True:
+        folder.parent.mkdir(exist_ok=True)
         try:
-            own.mkdir(exist_ok=True)
-            (own / "probe").mkdir(exist_ok=True)
-            (own / "probe").rmdir()
-        except OSError as error:
-            logger.debug("cgroup %s: %s", controller, error)
-            return
-        self._folders[controller] = own
-
-    def _try_unified(self, folder: Path) -> None:
-        own = folder / self._name
-        try:
-            available = set((folder / "cgroup.controllers").read_text().split()) & {"memory", "cpu", "pids"}
-            if not available:
-                return
-            own.mkdir(exist_ok=True)
-            for controller in available:
-                for place in (folder, own):
-                    (place / "cgroup.subtree_control").write_text(f"+{controller}")
-        except OSError as error:
-            logger.debug("cgroup2: %s", error)
-            if own.is_dir():
-                own.rmdir()
-            return
-        self._unified = True
-        self._folders.update(dict.fromkeys(available, own))
-
-
-def _hierarchies(mounts: Path) -> Iterator[tuple[str, set[str], Path]]:
-    """Kind, controllers and the place of our own group of every cgroup mount (proc(5), cgroups(7))."""
-    places: dict[str, str] = {}
-    for line in Path("/proc/self/cgroup").read_text().splitlines():
-        _, names, place = line.split(":", 2)
-        for name in names.split(","):
-            places[name] = place
-    for line in mounts.read_text().splitlines():
-        left, _, right = line.partition(" - ")
-        kind, _, options = right.split(" ", 2)
-        root, target = left.split(" ")[3:5]
-        if kind not in ("cgroup", "cgroup2") or not os.access(target, os.W_OK):
+            for controller in unified:
+                (folder.parent / "cgroup.subtree_control").write_text(f"+{controller}")
+            folder.mkdir(exist_ok=True)
+        except FileNotFoundError:
             continue
-        controllers = set(options.split(",")) if kind == "cgroup" else set()
-        place = next((places[name] for name in controllers or {""} if name in places), "/")
-        inner = os.path.relpath(place, root) if place.startswith(root) else "."
-        yield kind, controllers, Path(target) / inner
+        return
+
+
+def _settings(version: int, controller: str, limits: Limits) -> list[tuple[str, str]]:
+    """File and content of each limit that is set (Documentation/admin-guide/cgroup-v1 and cgroup-v2.rst)."""
+    unified = version == 2
+    files: list[tuple[str, str]] = []
+    if controller == "memory" and limits.memory is not None:
+        swap = limits.memory_swap
+        if unified:
+            beside = "max" if swap in (None, -1) else str(max(0, (swap or 0) - limits.memory))
+            files = [("memory.max", str(limits.memory)), ("memory.swap.max", beside)]
+        else:
+            files = [("memory.limit_in_bytes", str(limits.memory))]
+            if swap is not None:
+                files.append(("memory.memsw.limit_in_bytes", str(swap)))
+    if controller == "cpu" and limits.cpus is not None:
+        quota = max(1000, int(limits.cpus * limits.period))
+        if unified:
+            files.append(("cpu.max", f"{quota} {limits.period}"))
+        else:
+            files += [("cpu.cfs_period_us", str(limits.period)), ("cpu.cfs_quota_us", str(quota))]
+    if controller == "cpu" and limits.cpu_shares is not None:
+        shares = min(262144, max(2, limits.cpu_shares))
+        weight = 1 + ((shares - 2) * 9999) // 262142  # as runc converts it (libcontainer/cgroups/utils.go)
+        files.append(("cpu.weight", str(weight)) if unified else ("cpu.shares", str(shares)))
+    if controller == "pids" and limits.pids is not None:
+        files.append(("pids.max", str(limits.pids)))
+    return files

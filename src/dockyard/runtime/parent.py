@@ -15,33 +15,16 @@ import select
 import signal
 import socket
 import time
-from dataclasses import dataclass, field
 from typing import Any
 
-from dockyard.runtime import census, child, libc, rights
+from dockyard.runtime import census, child, libc, parent_family, rights
 from dockyard.runtime.drivers import enter
+from dockyard.runtime.parent_child import Child, close, kill, open_pidfd
+from dockyard.runtime.parent_watch import Watch, stop_traced
 from dockyard.runtime.parent_worker import WorkerKeeper
-from dockyard.runtime.plan import Plan
+from dockyard.runtime.plan import Plan, WatchPlan
 
 _GRACE = 0.25  # seconds between SIGTERM and SIGKILL when everything ends
-_WATCH = 0.1  # seconds between two looks at the memory of containers without a cgroup
-
-
-@dataclass
-class Child:
-    """One started process, from the fork until its exit was reported."""
-
-    plan: Plan
-    pid: int
-    channel: socket.socket | None
-    inner: int = 0
-    pidfd: int = -1
-    master: int = -1
-    ready: bool = False
-    oom_killed: bool = False
-    fatal: int = 0
-    status: int | None = None
-    pending: list[int] = field(default_factory=list)
 
 
 class Parent:
@@ -52,6 +35,7 @@ class Parent:
         self._children: dict[str, Child] = {}
         self._poll = select.poll()
         self._worker = WorkerKeeper(self._poll)
+        self._watch = Watch(self._members)
         self._wake, write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(write, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -79,7 +63,7 @@ class Parent:
             elif not self._worker.hung_up(fd, events):
                 self._hear_child(fd)
         self._find_inner()
-        self._watch_memory()
+        self._watch.look(self._children.values())
         self._worker.tend()
         return True
 
@@ -87,9 +71,7 @@ class Parent:
         """Milliseconds until something is due; None when only events matter."""
         if any(one.ready and not one.inner for one in self._children.values()):
             return 2
-        waits = [self._worker.wait()]
-        if any(one.plan["memory"] for one in self._children.values()):
-            waits.append(_WATCH)
+        waits = [self._worker.wait(), self._watch.wait()]
         due = [wait for wait in waits if wait is not None]
         return math.ceil(min(due) * 1000) if due else None
 
@@ -104,8 +86,9 @@ class Parent:
             case "signal_all":
                 self._signal_all(message["container"], message["signum"])
             case "pids":
-                pids = sorted(self._members(message["container"]))
-                self._tell({"event": "pids", "container": message["container"], "pids": pids})
+                self._tell_pids(message["container"])
+            case "limits":
+                self._change_limits(message["container"], message["watched"])
             case "network":
                 self._worker.enable(fds[0])
             case other:
@@ -158,28 +141,60 @@ class Parent:
             return
         if one.inner:
             one.fatal = signum
-            _kill(one.inner, signum)
+            kill(one.inner, signum)
         else:
             one.pending.append(signum)
 
     def _signal_all(self, container: str, signum: int) -> None:
+        watched = self._watch.get(container)
+        if watched is not None and signum in (signal.SIGSTOP, signal.SIGCONT):
+            watched.let_go()
+            watched.paused = signum == signal.SIGSTOP
         tracers = [
             one.pid
             for one in self._children.values()
             if one.plan["tracer"] and one.plan["container"] == container
         ]
-        if tracers and signum in (signal.SIGSTOP, signal.SIGCONT):
-            # A traced process can't be stopped for long: its tracer is, and it waits at its next system call.
+        if tracers and signum == signal.SIGSTOP:
+            # A traced process can't be stopped for long: its tracer is, and it waits for that.
+            stop_traced(tracers, self._members(container))
+            return
+        if tracers and signum == signal.SIGCONT:
             for pid in tracers:
-                _kill(pid, signum)
+                kill(pid, signum)
             return
         done: set[int] = set()
-        while new := self._members(container) - done:  # until none was forked meanwhile
+        while new := [pid for pid in self._members(container) if pid not in done]:
             for pid in new:
-                _kill(pid, signum)
-            done |= new
-            if signum != signal.SIGSTOP:
+                kill(pid, signum)
+            done.update(new)
+            if signum != signal.SIGSTOP:  # which is repeated until none was forked meanwhile
                 return
+
+    def _tell_pids(self, container: str) -> None:
+        watched = self._watch.get(container)
+        throttling = [0, 0, 0]
+        if watched is not None:
+            counts = watched.counts
+            throttling = [counts.periods, counts.throttled, int(counts.throttled_time * 1e9)]
+        self._tell(
+            {
+                "event": "pids",
+                "container": container,
+                "pids": sorted(self._members(container)),
+                "throttling": throttling,
+            }
+        )
+
+    def _change_limits(self, container: str, watched: WatchPlan | None) -> None:
+        for one in self._children.values():
+            if one.plan["container"] == container and one.plan["joins"] is None and one.inner:
+                old = self._watch.get(container)
+                if old is not None:
+                    old.let_go()
+                self._watch.end(container)
+                one.plan["watched"] = watched
+                self._watch.begin(one)
 
     def _tell(self, message: dict[str, Any], fds: list[int] | None = None) -> None:
         try:
@@ -234,7 +249,7 @@ class Parent:
     def _started(self, one: Child) -> None:
         """execve has happened (the channel closed); a wrapper has yet to start the real program."""
         if one.status is None:
-            one.pidfd = _pidfd(one.pid)
+            one.pidfd = open_pidfd(one.pid)
         if not one.plan["tracer"] or one.status is not None:
             self._announce(one, one.pid)
 
@@ -244,14 +259,16 @@ class Parent:
                 inner = census.first_child(one.pid)
                 if inner is not None:
                     os.close(one.pidfd)
-                    one.pidfd = _pidfd(inner)
+                    one.pidfd = open_pidfd(inner)
                     self._announce(one, inner)
 
     def _announce(self, one: Child, inner: int) -> None:
         one.inner = inner
+        if one.plan["joins"] is None and one.status is None:
+            self._watch.begin(one)
         fds = [] if one.master < 0 else [one.master]
         self._tell({"event": "started", "key": one.plan["key"], "pid": inner}, fds)
-        one.master = _close(one.master)
+        one.master = close(one.master)
         for signum in one.pending:
             self._signal(one.plan["key"], signum)
         if one.status is not None:
@@ -313,24 +330,17 @@ class Parent:
     def _kill_rest(self, one: Child) -> None:
         """The first process of a container has ended, so the others end too, as in a pid namespace."""
         for pid in self._members(one.plan["container"]):
-            _kill(pid, signal.SIGKILL)
+            kill(pid, signal.SIGKILL)
 
-    def _members(self, container: str) -> set[int]:
-        processes = census.table()
-        mine = [one for one in self._children.values() if one.plan["container"] == container]
-        roots = [one.pid for one in mine if one.pid]
-        ours = {one.pid for one in self._children.values()} | {self._worker.pid}
-        me = os.getpid()
-        orphans = [pid for pid, entry in processes.items() if entry.parent == me and pid not in ours]
-        roots += [pid for pid in orphans if (census.mark(pid) or "").endswith("/" + container)]
-        found = census.descendants(roots, processes)
-        wrappers = {one.pid for one in self._children.values() if one.plan["tracer"]}
-        return {pid for pid in found if processes[pid].state != "Z"} - wrappers
+    def _members(self, container: str) -> list[int]:
+        return parent_family.members(container, self._children.values(), [self._worker.pid])
 
     def _forget(self, one: Child) -> None:
+        if one.plan["joins"] is None:
+            self._watch.end(one.plan["container"])
         self._close_channel(one)
-        one.pidfd = _close(one.pidfd)
-        one.master = _close(one.master)
+        one.pidfd = close(one.pidfd)
+        one.master = close(one.master)
         del self._children[one.plan["key"]]
 
     def _close_channel(self, one: Child) -> None:
@@ -339,27 +349,15 @@ class Parent:
             one.channel.close()
             one.channel = None
 
-    def _watch_memory(self) -> None:
-        watched = [
-            one for one in self._children.values() if one.plan["memory"] and one.inner and not one.oom_killed
-        ]
-        for one in watched:
-            limit = one.plan["memory"]
-            members = self._members(one.plan["container"])
-            if census.resident(members) > limit and census.memory(members) > limit:
-                one.oom_killed = True
-                one.fatal = signal.SIGKILL
-                for pid in members:
-                    _kill(pid, signal.SIGKILL)
-
     # -- the end
 
     def _end(self) -> None:
         """SIGTERM to every container's program, and after the grace SIGKILL to all that is left."""
         self._poll.unregister(self._daemon)
+        self._watch.let_all_go()
         for one in self._children.values():
             if one.inner and one.plan["joins"] is None:
-                _kill(one.inner, signal.SIGTERM)
+                kill(one.inner, signal.SIGTERM)
         deadline = time.monotonic() + _GRACE
         while any(one.inner for one in self._children.values()) and time.monotonic() < deadline:
             self._poll.poll(max(1, int((deadline - time.monotonic()) * 1000)))
@@ -371,31 +369,9 @@ class Parent:
         me = os.getpid()
         while left := census.descendants([me], census.table()) - {me}:
             for pid in left:
-                _kill(pid, signal.SIGKILL)
+                kill(pid, signal.SIGKILL)
             self._poll.poll(1)
             self._reap()
-
-
-def _kill(pid: int, signum: int) -> None:
-    try:
-        os.kill(pid, signum)
-    except ProcessLookupError:
-        pass  # it ended by itself
-    except PermissionError:
-        pass  # a set-uid program of another user, in a container that isn't ours to signal
-
-
-def _pidfd(pid: int) -> int:
-    try:
-        return os.pidfd_open(pid)
-    except OSError:
-        return -1
-
-
-def _close(fd: int) -> int:
-    if fd >= 0:
-        os.close(fd)
-    return -1
 
 
 def main(fd: int) -> None:

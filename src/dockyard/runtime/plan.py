@@ -12,6 +12,16 @@ class MountPlan(TypedDict):
     target: str
     read_only: bool
     size: int
+    options: str
+
+
+class WatchPlan(TypedDict):
+    """Limits that the parent must see to, since no cgroup does: 0 is none, `folder` shows what it sees."""
+
+    memory: int
+    cpus: float
+    period: int
+    folder: str
 
 
 class RootPlan(TypedDict):
@@ -25,6 +35,9 @@ class RootPlan(TypedDict):
     read_only: bool
     hostname: str
     mounts: list[MountPlan]
+    privileged: bool
+    shm_size: int
+    sysctls: list[tuple[str, str]]
 
 
 class Plan(TypedDict):
@@ -48,5 +61,10 @@ class Plan(TypedDict):
     tty: bool
     size: tuple[int, int]
     cgroups: list[str]
-    memory: int
+    watched: WatchPlan | None
+    rlimits: list[tuple[int, int, int]]
+    oom_score_adj: int
+    cores: list[int]
+    no_new_privileges: bool
+    init: bool
     tracer: bool

@@ -7,24 +7,27 @@ import hashlib
 import itertools
 import logging
 import os
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dockyard.runtime import capabilities, census
+from dockyard.runtime import capabilities, census, emulated_files, settings
 from dockyard.runtime.drivers.choose import Trial, choose_driver
 from dockyard.runtime.drivers.driver import Driver
+from dockyard.runtime.enforcement import Enforcement, enforcement_of
 from dockyard.runtime.errors import NotRunning, RuntimeFailure, StartError
 from dockyard.runtime.etc import etc_mounts, write_etc
 from dockyard.runtime.images import ImageStore
 from dockyard.runtime.limits import Cgroups
 from dockyard.runtime.network import Network
-from dockyard.runtime.plan import Plan
+from dockyard.runtime.plan import MountPlan, Plan, WatchPlan
 from dockyard.runtime.process import ExitStatus, Process
 from dockyard.runtime.snapshots import Snapshots
 from dockyard.runtime.spawner import Spawner
-from dockyard.runtime.spec import ContainerSpec, ProcessSpec
+from dockyard.runtime.spec import ContainerSpec, Limits, Mount, ProcessSpec
+from dockyard.runtime.usage import Throttling, Usage, read_processes
 from dockyard.runtime.users import Account, find_account
 from dockyard.runtime.wording import cannot_enter, cannot_execute
 from dockyard.wire.clock import Clock
@@ -56,11 +59,12 @@ class Runtime:
         self._network: Network | None = None
         self._clock = clock
         self._mark = str(root.resolve())
+        self._emulated = root / "cgroups"
         self._cgroups = Cgroups(hashlib.sha256(self._mark.encode()).hexdigest()[:12])
         self._containers: dict[str, _Container] = {}
         self._processes: dict[str, tuple[Process, Plan]] = {}
         self._starting: dict[str, asyncio.Future[None]] = {}
-        self._asked: dict[str, list[asyncio.Future[list[int]]]] = {}
+        self._asked: dict[str, list[asyncio.Future[dict[str, Any]]]] = {}
         self._keys = itertools.count(1)
         self._closing = False
         self._spawner = Spawner(self._hear, self._parent_died)
@@ -123,15 +127,12 @@ class Runtime:
         container = _Container(spec, Process(plan["key"], self._signal))
         self._containers[spec.id] = container
         try:
-            container.cgroups = self._cgroups.create(spec.id, spec.limits)
-            plan["cgroups"] = container.cgroups
-            if spec.limits.memory and "memory" not in self._cgroups.controllers:
-                plan["memory"] = spec.limits.memory
+            self._limit(plan, container)
             return await self._start(plan, spec.process, container.process)
         except BaseException:
             if self._containers.get(spec.id) is container:
                 del self._containers[spec.id]
-            self._cgroups.remove(spec.id)
+            self._take_limits_back(spec.id)
             raise
 
     async def _run_with(self, driver: Driver, spec: ContainerSpec) -> Process:
@@ -171,14 +172,41 @@ class Runtime:
 
     async def pids(self, container_id: str) -> list[int]:
         """The host's pids of all processes of a container."""
-        answer: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
-        self._asked.setdefault(container_id, []).append(answer)
-        self._spawner.order({"do": "pids", "container": container_id})
-        return await answer
+        return list((await self._ask(container_id))["pids"])
 
     async def memory(self, container_id: str) -> int:
         """Bytes that the container's processes use, shared pages counted in proportion."""
         return census.memory(await self.pids(container_id))
+
+    async def usage(self, container_id: str) -> Usage:
+        """What a running container uses and has used: the kernel's accounts, else what /proc says now."""
+        kept = self._cgroups.usage(container_id)
+        if kept is not None and {"memory", "cpu"} <= self._cgroups.controllers:
+            return kept
+        answer = await self._ask(container_id)
+        return read_processes(answer["pids"], Throttling(*answer["throttling"]))
+
+    async def update(self, container_id: str, limits: Limits) -> None:
+        """Gives a running container other limits. Raises NotRunning, OSError for one the kernel refuses."""
+        container = self._containers.get(container_id)
+        if container is None:
+            raise NotRunning(f"container {container_id} is not running")
+        container.spec = replace(container.spec, limits=limits)
+        self._cgroups.update(container_id, limits)
+        watched = self._watch_plan(container.spec)
+        self._spawner.order({"do": "limits", "container": container_id, "watched": watched})
+
+    @property
+    def enforcement(self) -> Enforcement:
+        """Who sees to limits here: the kernel, we, or nobody."""
+        driver = self.driver.traits
+        return enforcement_of(self._cgroups.controllers, self._cgroups.version, driver)
+
+    async def _ask(self, container_id: str) -> dict[str, Any]:
+        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._asked.setdefault(container_id, []).append(answer)
+        self._spawner.order({"do": "pids", "container": container_id})
+        return await answer
 
     # -- starting
 
@@ -204,6 +232,9 @@ class Runtime:
                 "read_only": spec.read_only,
                 "hostname": spec.hostname,
                 "mounts": [],
+                "privileged": spec.privileged,
+                "shm_size": spec.shm_size,
+                "sysctls": list(spec.sysctls),
             },
             "argv": list(process.argv),
             "env": env,
@@ -211,26 +242,67 @@ class Runtime:
             "uid": account.uid,
             "gid": account.gid,
             "groups": list(account.groups),
-            "capabilities": capabilities.kept(spec.cap_drop, spec.cap_add),
+            "capabilities": capabilities.kept(
+                () if spec.privileged else spec.cap_drop, ("ALL",) if spec.privileged else spec.cap_add
+            ),
             "tty": process.tty,
             "size": process.size,
             "cgroups": [],
-            "memory": 0,
+            "watched": None,
+            "rlimits": settings.rlimits(spec, user_namespace=self.driver.traits.counts_processes),
+            "oom_score_adj": spec.oom_score_adj,
+            "cores": settings.cores(spec.limits.cpuset),
+            "no_new_privileges": spec.no_new_privileges,
+            "init": spec.init and joins is None,
             "tracer": False,
         }
         if joins is None:
             write_etc(spec, self._resolv_conf(spec.sandbox))
-        plan["root"]["mounts"] = [
-            {
-                "source": None if mount.source is None else str(mount.source),
-                "target": mount.target,
-                "read_only": mount.read_only,
-                "size": mount.size or 0,
-            }
-            for mount in [*etc_mounts(spec), *spec.mounts]
-        ]
+            plan["watched"] = self._watch_plan(spec)
+        mounts = [*self._cgroup_mounts(spec), *etc_mounts(spec), *spec.mounts]
+        plan["root"]["mounts"] = [_mount_plan(mount) for mount in mounts]
         self.driver.shape(plan, spec, process)
         return plan
+
+    def _limit(self, plan: Plan, container: _Container) -> None:
+        spec = container.spec
+        container.cgroups = self._cgroups.create(spec.id, spec.limits)
+        plan["cgroups"] = container.cgroups
+        if plan["watched"] is not None:
+            limits = spec.limits
+            emulated_files.write(
+                plan["watched"]["folder"],
+                memory=limits.memory or 0,
+                quota=int((limits.cpus or 0) * limits.period),
+                period=limits.period,
+                pids=limits.pids or 0,
+            )
+
+    def _take_limits_back(self, container: str) -> None:
+        self._cgroups.remove(container)
+        shutil.rmtree(self._emulated / container, ignore_errors=True)
+
+    def _watch_plan(self, spec: ContainerSpec) -> WatchPlan | None:
+        """What the parent must see to, because no cgroup does; None when that is nothing."""
+        limits, kernel = spec.limits, self._cgroups.controllers
+        memory = 0 if "memory" in kernel else limits.memory or 0
+        cpus = 0.0 if "cpu" in kernel else limits.cpus or 0.0
+        if not memory and not cpus:
+            return None
+        folder = str(self._emulated / spec.id)
+        return {"memory": memory, "cpus": cpus, "period": limits.period, "folder": folder}
+
+    def _cgroup_mounts(self, spec: ContainerSpec) -> list[Mount]:
+        """What the container sees in /sys/fs/cgroup: its own groups, or what we tell in their place."""
+        view = self._cgroups.view(spec.id)
+        place = "/sys/fs/cgroup"
+        if view and self.driver.traits.namespaces:
+            top = [Mount(place, None, options="mode=755")] if any(name for _, name in view) else []
+            return top + [
+                Mount(f"{place}/{name}".rstrip("/"), folder, read_only=True) for folder, name in view
+            ]
+        watched = self._watch_plan(spec)
+        return [Mount(place, Path(watched["folder"]), read_only=True)] if watched else []
 
     def _account(self, spec: ContainerSpec, user: str) -> Account:
         rootfs = spec.rootfs
@@ -275,7 +347,7 @@ class Runtime:
                 waiting = self._asked.pop(message["container"], [])
                 for answer in waiting:
                     if not answer.done():
-                        answer.set_result(message["pids"])
+                        answer.set_result(message)
 
     def _started(self, message: dict[str, Any], fds: list[int]) -> None:
         process, _ = self._processes[message["key"]]
@@ -307,7 +379,7 @@ class Runtime:
             started.set_exception(StartError(126, "the runtime was closed"))
         if plan["joins"] is None:
             self._containers.pop(plan["container"], None)
-            self._cgroups.remove(plan["container"])
+            self._take_limits_back(plan["container"])
         process.finish(status)
 
     def _parent_died(self) -> None:
@@ -317,6 +389,16 @@ class Runtime:
         _kill_left_over(self._mark)
         for key in list(self._processes):
             self._finish(key, ExitStatus(137, 9, False, self._clock.now()))
+
+
+def _mount_plan(mount: Mount) -> MountPlan:
+    return {
+        "source": None if mount.source is None else str(mount.source),
+        "target": mount.target,
+        "read_only": mount.read_only,
+        "size": mount.size or 0,
+        "options": mount.options,
+    }
 
 
 def _connect(process: Process, stdin: bool) -> list[int]:

@@ -122,18 +122,19 @@ def program(calls: Calls, *, traced: bool = False) -> bytes:
     )
 
 
-def install(*, traced: bool = False) -> int:
+def install(*, traced: bool = False, privileged: bool = False) -> int:
     """Put the calling thread under the filter for ever and return the listener (close-on-exec).
 
     To be called in a forked child right before exec: from here on its own socket calls wait for a supervisor.
-    Sets no_new_privs. Raises OSError: ENOSYS where the kernel or the architecture has no notifications, EBUSY
-    when the caller is already under a filter with a listener.
+    Sets no_new_privs, unless the caller is `privileged`: has CAP_SYS_ADMIN in its user namespace. Raises
+    OSError: ENOSYS where the kernel or the architecture has no notifications, EBUSY when the caller is
+    already under a filter with a listener.
     """
     calls = calls_of(platform.machine())
     code = program(calls, traced=traced)
     buffer = ctypes.create_string_buffer(code, len(code))
     fprog = _Program(len(code) // 8, ctypes.addressof(buffer))
-    if _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
+    if not privileged and _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "no_new_privs")
     for flags in (_FLAG_NEW_LISTENER | _FLAG_WAIT_KILLABLE, _FLAG_NEW_LISTENER):
         listener: int = _libc.syscall(calls.seccomp, _SET_MODE_FILTER, flags, ctypes.byref(fprog))

@@ -11,12 +11,18 @@ from dockyard.runtime.spec import ContainerSpec, ProcessSpec
 
 @dataclass(frozen=True)
 class Traits:
-    """What a driver is like, for `doctor`: whether it overlays layers, what one gets and what one misses."""
+    """What a driver is like, for `doctor`: whether it overlays layers, what one gets and what one misses.
+
+    `namespaces`: mounts and capabilities are real. `counts_processes`: each container has a user namespace,
+    in which the kernel counts processes.
+    """
 
     name: str
     overlay: bool
     gives: tuple[str, ...]
     loses: tuple[str, ...]
+    namespaces: bool = False
+    counts_processes: bool = False
 
 
 class Driver(Protocol):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from dockyard.runtime.drivers.driver import Traits
 from dockyard.runtime.plan import Plan
+from dockyard.runtime.settings import counts_processes
 from dockyard.runtime.spec import ContainerSpec, ProcessSpec
 
 
@@ -22,7 +23,15 @@ class Namespaces:
         loses: list[str] = []
         (gives if self.overlay else loses).append("layers without copying (overlayfs)")
         (loses if self.user_namespace else gives).append("more than one user in a container")
-        return Traits("namespaces", self.overlay, tuple(gives), tuple(loses))
+        counts = self.user_namespace and counts_processes()
+        return Traits(
+            "namespaces",
+            self.overlay,
+            tuple(gives),
+            tuple(loses),
+            namespaces=True,
+            counts_processes=counts,
+        )
 
     def shape(self, plan: Plan, spec: ContainerSpec, process: ProcessSpec) -> None:
         plan["style"] = "namespaces"
