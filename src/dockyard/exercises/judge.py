@@ -24,6 +24,7 @@ from dockyard.errors import UserError
 from dockyard.exercises.answers import assemble, chosen
 from dockyard.exercises.claims import Stop
 from dockyard.exercises.command import CommandFailed
+from dockyard.exercises.composed import remove as remove_project
 from dockyard.exercises.evidence import Evidence
 from dockyard.exercises.exercise import Exercise, Mistake
 from dockyard.exercises.faults import Faults
@@ -50,10 +51,12 @@ def judge(
     home: Home,
     namespace: str = "",
     say: Say = lambda what: None,
+    begin: Callable[[], None] = lambda: None,
 ) -> Verdict:
     """Judge one answer. Never raises: what goes wrong on our side is the verdict's `trouble`.
 
-    `answers` is a complete folder, or an overlay on the start; None judges the untouched start.
+    `answers` is a complete folder, or an overlay on the start; None judges the untouched start. `begin` is
+    called when the stated time begins: building the course's own images doesn't count.
     """
     started = time.monotonic()
     evidence = Evidence.open(home, exercise.id)
@@ -62,9 +65,16 @@ def judge(
     trouble = ""
     notes: list[str] = []
     try:
+        if exercise.on == "cluster" and not backend.has_cluster:
+            raise StageFailed(
+                f"it is judged on a cluster, and the backend `{backend.name}` has containers only; "
+                "`./dockyard up --backend embedded` starts one that has both"
+            )
         if exercise.on != "plain":
             backend.up()
             provide_images(lesson, backend, say)
+        begin()
+        started = time.monotonic()
         trial = Trial(
             exercise,
             backend=backend,
@@ -82,7 +92,7 @@ def judge(
         trouble = explain(error, evidence)
     finally:
         if trial is not None:
-            notes += clean_up(trial)
+            notes += [*trial.notes, *clean_up(trial)]
         shutil.rmtree(scratch, ignore_errors=True)
     verdict = Verdict(
         exercise=exercise.id,
@@ -117,6 +127,8 @@ def run(trial: Trial) -> None:
     else:
         if trial.exercise.on == "engine":
             trial.containers.remove_all()
+        elif trial.exercise.on == "compose":
+            remove_project(trial.docker, trial.project)
         bring_in(trial)
         trial.exercise.check(trial)
 
@@ -171,7 +183,9 @@ def clean_up(trial: Trial) -> list[str]:
         attempt("restoring the network", lambda: trial._faults.restore_all(trial.namespace))
     elif trial.exercise.on == "engine":
         attempt("removing containers and images", trial.containers.remove_all)
-        attempt("closing the engine's client", trial.containers.close)
+    elif trial.exercise.on == "compose":
+        attempt("removing the project", lambda: remove_project(trial.docker, trial.project))
+    attempt("closing the engine's client", trial.containers.close)
     return notes
 
 
@@ -217,6 +231,7 @@ def main() -> int:
             home=home,
             namespace=options.namespace,
             say=say,
+            begin=lambda: print(json.dumps({"begun": True}), file=out),
         )
     except (Mistake, UserError) as error:
         advice = f" {error.advice}" if isinstance(error, UserError) else ""

@@ -17,6 +17,7 @@ from dockyard.exercises.verdict import Verdict
 from dockyard.home import Home
 
 CLEAN_UP_SECONDS = 15.0
+READY_SECONDS = 240.0  # how long the platform may take to start, and the lesson's images to be built
 
 
 def referee(
@@ -30,8 +31,9 @@ def referee(
 ) -> Verdict:
     """The verdict of a judge in a process of its own. Never raises for what that process does.
 
-    Takes `exercise.seconds` at most; a judge that overruns is killed with its children, and its load and
-    faults are removed. An interrupt (Ctrl-C) ends the judge in the same way and gives a verdict of None.
+    Takes `exercise.seconds` at most, from when the lesson's images are there; a judge that overruns is killed
+    with its children, and its load and faults are removed. An interrupt (Ctrl-C) ends the judge in the same
+    way and gives a verdict of None.
     """
     argv = [sys.executable, "-P", "-m", "dockyard.exercises.judge", exercise.id]
     argv += ["--answers", str(answers.absolute())] if answers is not None else []
@@ -51,7 +53,7 @@ def referee(
     verdict: Verdict | None = None
     noise = b""
     try:
-        verdict, noise = _follow(process, started + exercise.seconds, say)
+        verdict, noise = _follow(process, exercise.seconds, say)
     except TimeoutError:
         trouble = f"the check did not end within its {exercise.seconds:.0f} s and was stopped. Check again"
     except KeyboardInterrupt:
@@ -71,9 +73,10 @@ def referee(
 
 
 def _follow(
-    process: subprocess.Popen[bytes], deadline: float, say: Callable[[str], None]
+    process: subprocess.Popen[bytes], seconds: float, say: Callable[[str], None]
 ) -> tuple[Verdict | None, bytes]:
-    """Read lines until the process closes its output. Raises TimeoutError at `deadline`."""
+    """Read lines until the process closes its output. Raises TimeoutError `seconds` after it has begun."""
+    deadline = time.monotonic() + READY_SECONDS + seconds
     assert process.stdout is not None
     assert process.stderr is not None
     verdict: Verdict | None = None
@@ -97,6 +100,8 @@ def _follow(
                         said = json.loads(line)
                         if "verdict" in said:
                             verdict = Verdict.from_dict(said["verdict"])
+                        elif "begun" in said:
+                            deadline = time.monotonic() + seconds
                         else:
                             say(said["say"])
             if verdict is not None:

@@ -9,6 +9,8 @@ from pathlib import Path
 from dockyard.backends import Backend
 from dockyard.exercises.answers import assemble, chosen
 from dockyard.exercises.command import CommandFailed
+from dockyard.exercises.composed import remove as remove_project
+from dockyard.exercises.containers import Containers
 from dockyard.exercises.exercise import Exercise
 from dockyard.exercises.faults import Faults
 from dockyard.exercises.lesson import Lesson
@@ -23,7 +25,7 @@ Say = Callable[[str], None]
 def is_on_stage(exercise: Exercise, backend: Backend) -> bool:
     """Whether anything of it runs already."""
     if exercise.on != "cluster":
-        return True
+        return True  # there is nothing that would have to run before the learner begins
     live = Live(exercise.namespace, backend.kubeconfig)
     return bool(live.list("deployments") or live.list("services") or live.pods())
 
@@ -35,6 +37,8 @@ def rehearse(
 
     Raises StageFailed, CommandFailed or ApiFailed when the stage itself can't be set.
     """
+    if exercise.on == "compose":
+        return take_down(exercise, backend)
     if exercise.on != "cluster":
         return ""
     provide(lesson, backend.docker_host, say)
@@ -55,3 +59,13 @@ def rehearse(
             )
         except CommandFailed as error:
             return str(error)
+
+
+def take_down(exercise: Exercise, backend: Backend) -> str:
+    """Remove the learner's own project of an exercise. Raises CommandFailed."""
+    engine = Containers(backend.docker_host, exercise.namespace)
+    try:
+        remove_project(engine.client, exercise.namespace)
+    finally:
+        engine.close()
+    return f"nothing of the project {exercise.namespace} is left; bring it up with docker compose"

@@ -45,6 +45,7 @@ def show_task(exercise: Exercise, lab: str, ns: str, on_stage: str) -> Page:
         for part in (
             f"Your files: {files}." if files else "",
             f"Namespace: {ns}." if exercise.on == "cluster" else "",
+            f"Compose project: {ns}." if exercise.on == "compose" else "",
             f"The check takes up to {exercise.seconds:.0f} s.",
             on_stage,
         )

@@ -10,6 +10,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from dockyard.exercises.faults import Cut
+from dockyard.exercises.happenings import Happenings
 from dockyard.exercises.record import Mark, Record
 from dockyard.exercises.traffic import Request, Traffic
 from dockyard.views.page import Page, details, html_table, text_table
@@ -25,7 +26,7 @@ _MOST_MARKS = 12
 
 
 def show_timeline(
-    traffic: Traffic, seen: Record | None = None, cuts: Sequence[Cut] = (), title: str = ""
+    traffic: Traffic, seen: Record | Happenings | None = None, cuts: Sequence[Cut] = (), title: str = ""
 ) -> Page:
     """Every request by when it was due and how long it took, by result; restarts and readiness as lines."""
     if not traffic.requests:
@@ -45,7 +46,7 @@ def show_timeline(
     return Page(html, "\n".join([title or "Requests over time", words, text_table(rows)]))
 
 
-def marks_of(traffic: Traffic, seen: Record | None, cuts: Sequence[Cut]) -> list[Mark]:
+def marks_of(traffic: Traffic, seen: Record | Happenings | None, cuts: Sequence[Cut]) -> list[Mark]:
     first, last = traffic.requests[0].t, traffic.requests[-1].end
     marks = list(seen.marks()) if seen is not None else []
     for cut in cuts:

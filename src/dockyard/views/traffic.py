@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from dockyard.exercises.happenings import Happenings
 from dockyard.exercises.live import Live, Manifest
 from dockyard.exercises.load import Load
 from dockyard.exercises.record import Change, Record, ready_addresses
@@ -40,6 +41,24 @@ class ShownRecord(Record):
             seconds = f"{change.t - self.started:.1f}"
             rows.append({"second": seconds, "kind": change.kind, "name": about, "now": now})
         return table(rows, f"Changes of {', '.join(self.kinds)} in {self.live.namespace}")
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        return self.page()._repr_mimebundle_()
+
+
+class ShownHappenings(Happenings):
+    """A project's events as a table."""
+
+    def wait(self, seconds: float) -> None:
+        """Go on watching for so long."""
+        time.sleep(seconds)
+
+    def page(self) -> Page:
+        rows = [
+            {"second": f"{item.t - self.started:.1f}", "container": item.container, "what": item.what}
+            for item in self.seen
+        ]
+        return table(rows, f"What happened to the containers of {self.project}")
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         return self.page()._repr_mimebundle_()
