@@ -10,7 +10,7 @@ from dockyard.engine.build.endpoint import build_endpoint
 from dockyard.engine.filters import parse_filters
 from dockyard.engine.routes import Routes
 from dockyard.home import Home
-from dockyard.wire.http import Request, Response, json_response
+from dockyard.wire.http import Handler, Request, Response, json_response
 
 if TYPE_CHECKING:
     from dockyard.engine.engine import Engine
@@ -29,14 +29,19 @@ def routes(engine: Engine) -> Routes:
     wheelhouse = Home(engine.home).wheelhouse
     builder = Builder(engine.runtime, groups=groups, tagged=tagged, wheelhouse=wheelhouse)
     yield "POST", "/build", build_endpoint(builder)
-    yield "POST", "/build/prune", _prune
+    yield "POST", "/build/prune", _prune(builder)
     yield "POST", "/build/cancel", _cancel
 
 
-async def _prune(request: Request) -> Response:
-    parse_filters(request, _PRUNE_FILTERS)
-    # Differs: the cache is part of the image store and goes with the images.
-    return json_response({"CachesDeleted": None, "SpaceReclaimed": 0})
+def _prune(builder: Builder) -> Handler:
+    async def prune(request: Request) -> Response:
+        parse_filters(request, _PRUNE_FILTERS)
+        # Differs: what goes are the directories of `RUN --mount=type=cache`. The steps of builds are images,
+        # as the classic builder's are, and go with those.
+        gone, size = await builder.caches.prune()
+        return json_response({"CachesDeleted": gone or None, "SpaceReclaimed": size})
+
+    return prune
 
 
 async def _cancel(request: Request) -> Response:

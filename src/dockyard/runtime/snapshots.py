@@ -5,8 +5,9 @@ import os
 import shutil
 import stat
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from dockyard.runtime.changes import Change, copy_tree, overlay_changes, state, take_changes, tree_changes
 from dockyard.runtime.images import Image, ImageStore
 from dockyard.runtime.layer_tar import is_whiteout, write_whiteout
 from dockyard.runtime.layers import Layer, remove_tree
@@ -58,7 +59,7 @@ class Snapshots:
         rootfs = self._rootfs(container_id, layers)
         if not self._overlay:
             _join(rootfs.layers, rootfs.merged)
-            (directory / "before.json").write_text(json.dumps(_state(rootfs.merged)))
+            (directory / "before.json").write_text(json.dumps(state(rootfs.merged)))
         return rootfs
 
     def get(self, container_id: str) -> Rootfs | None:
@@ -68,10 +69,19 @@ class Snapshots:
             return None
         return self._rootfs(container_id, layers)
 
-    def diff(self, container_id: str, *, discard: Sequence[str] = ()) -> Layer:
+    def diff(
+        self,
+        container_id: str,
+        *,
+        discard: Sequence[str] = (),
+        mounted: Sequence[str] = (),
+        keep: bool = False,
+    ) -> Layer:
         """What the container wrote, as a layer; the snapshot is used up. No process may run in it any more.
 
-        Nothing below the directories in `discard` (relative) is part of it; they themselves are.
+        With `keep` it is a copy, files keep their times, and the container may live on. Nothing below the
+        directories in `discard` (relative) is part of it; they themselves are. The places of `mounted` are
+        none of it where they were only made to mount something there.
         """
         rootfs = self.get(container_id)
         if rootfs is None:
@@ -79,16 +89,31 @@ class Snapshots:
         base = Union(rootfs.layers)
         if self._overlay:
             tree = rootfs.upper
+            if keep:
+                tree = self._store.layers.new_tree()
+                copy_tree(rootfs.upper, tree)
             _plain_whiteouts(tree, base)
         else:
             tree = self._store.layers.new_tree()
             tree.mkdir()
             before = json.loads((self._root / container_id / "before.json").read_text())
-            _changes(rootfs.merged, before, tree)
+            take_changes(rootfs.merged, before, tree, copy=keep)
         for path in discard:
             _empty(tree / path)
-        _forget(tree, base, NOT_IN_IMAGES)
-        return self._store.add_layer(tree)
+        places = [base.resolve(path).lstrip("/") for path in mounted if not base.exists(path)]
+        made = {str(parent) for place in places for parent in PurePosixPath(place).parents}
+        _forget(tree, base, [*NOT_IN_IMAGES, *places], frozenset(made))
+        return self._store.add_layer(tree, keep_mtime=keep)
+
+    def changes(self, container_id: str) -> list[Change]:
+        """What the container changed, added and deleted, by path. Raises KeyError."""
+        rootfs = self.get(container_id)
+        if rootfs is None:
+            raise KeyError(container_id)
+        if self._overlay:
+            return overlay_changes(rootfs.upper, Union(rootfs.layers), NOT_IN_IMAGES)
+        before = json.loads((self._root / container_id / "before.json").read_text())
+        return tree_changes(rootfs.merged, before, NOT_IN_IMAGES)
 
     def remove(self, container_id: str) -> None:
         """Give back everything of a container; none is no error."""
@@ -162,61 +187,6 @@ def _own(target: Path, status: os.stat_result) -> None:
         os.chown(target, status.st_uid, status.st_gid, follow_symlinks=False)
 
 
-State = dict[str, list[int]]
-
-
-def _state(merged: Path) -> State:
-    """Enough of every file to see later whether it was changed."""
-    found: State = {}
-
-    def visit(directory: str, prefix: str) -> None:
-        with os.scandir(directory) as items:
-            for item in items:
-                status = item.stat(follow_symlinks=False)
-                is_dir = stat.S_ISDIR(status.st_mode)
-                # A directory's time changes with its names, which are compared themselves.
-                times = [] if is_dir else [status.st_ino, status.st_size, status.st_mtime_ns]
-                found[prefix + item.name] = [status.st_mode, status.st_uid, status.st_gid, *times]
-                if is_dir:
-                    visit(item.path, prefix + item.name + "/")
-
-    visit(str(merged), "")
-    return found
-
-
-def _changes(merged: Path, before: State, tree: Path) -> None:
-    """Move what is new or changed in `merged` to `tree`, as a layer."""
-    after = _state(merged)
-    for path in sorted(after):
-        if before.get(path) == after[path]:
-            continue
-        _parents(merged, tree, path)
-        target = tree / path
-        if stat.S_ISDIR(after[path][0]):
-            target.mkdir(exist_ok=True)
-            _own(target, os.lstat(merged / path))
-            os.chmod(target, stat.S_IMODE(after[path][0]))
-        elif not stat.S_ISSOCK(after[path][0]):
-            os.rename(merged / path, target)
-    gone = [path for path in sorted(before) if path not in after]
-    for path in gone:
-        parent = path.rpartition("/")[0]
-        if parent in after or not parent:  # else the directory's own whiteout says it all
-            _parents(merged, tree, path)
-            write_whiteout(tree / path)
-
-
-def _parents(merged: Path, tree: Path, path: str) -> None:
-    done = ""
-    for part in path.split("/")[:-1]:
-        done = f"{done}/{part}" if done else part
-        if not (tree / done).is_dir():
-            status = os.lstat(merged / done)
-            (tree / done).mkdir()
-            _own(tree / done, status)
-            os.chmod(tree / done, stat.S_IMODE(status.st_mode))
-
-
 # --- with overlays ---
 
 _OPAQUE = ("trusted.overlay.opaque", "user.overlay.opaque")
@@ -273,8 +243,11 @@ def _empty(directory: Path) -> None:
                 path.unlink()
 
 
-def _forget(tree: Path, base: Union, paths: Sequence[str]) -> None:
-    """Drop what is no part of an image, and directories which are there only because of it."""
+def _forget(tree: Path, base: Union, paths: Sequence[str], made: frozenset[str]) -> None:
+    """Drop what is no part of an image, and directories which are there only because of it.
+
+    Those in `made` go when they are empty and new: they were made for what is dropped.
+    """
     for path in paths:
         target = tree / path
         if not os.path.lexists(target):
@@ -286,10 +259,11 @@ def _forget(tree: Path, base: Union, paths: Sequence[str]) -> None:
         parent = path.rpartition("/")[0]
         while parent and not any((tree / parent).iterdir()):
             below = base.lookup("/" + parent, follow=False)
-            status = os.lstat(tree / parent)
-            if below is None or (below.status.st_mode, below.status.st_uid, below.status.st_gid) != (
-                status.st_mode, status.st_uid, status.st_gid
-            ):  # fmt: skip
+            if parent not in made if below is None else not _is_alike(below.status, os.lstat(tree / parent)):
                 break
             (tree / parent).rmdir()
             parent = parent.rpartition("/")[0]
+
+
+def _is_alike(one: os.stat_result, other: os.stat_result) -> bool:
+    return (one.st_mode, one.st_uid, one.st_gid) == (other.st_mode, other.st_uid, other.st_gid)

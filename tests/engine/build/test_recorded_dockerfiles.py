@@ -25,6 +25,7 @@ DIFFERENT = {
     "copy-ownership-root": ("log", "the words of this machine's ls and sh are not BusyBox's"),
     "from-scratch": ("everything", "the recording copies the program /bin/busybox"),
     "run-heredoc": ("everything", "Differs: heredocs are run, which the classic builder doesn't do"),
+    "run-mount-flag": ("everything", "Differs: mounts work, which the classic builder refuses"),
     "user-cannot-write-root": ("log", "the words of this machine's touch are not BusyBox's"),
     "user-name": ("log", "nobody's group and home are Debian's, not BusyBox's"),
     "workdir-user-ownership": ("log", "the words of this machine's touch are not BusyBox's"),

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 from dockyard.engine.build.arguments import Arguments
+from dockyard.engine.build.caches import CacheMounts
 from dockyard.engine.build.context import Context, receive
 from dockyard.engine.build.errors import BuildFailed, Message, unreachable
 from dockyard.engine.build.options import Options
@@ -56,9 +57,12 @@ class Builder:
         self._tagged = tagged
         self._wheelhouse = wheelhouse
         self._contexts = runtime.images.root / "contexts"
-        # What a killed daemon was sent is of no use to anyone.
+        # What a killed daemon was sent is of no use to anyone, nor what its builds held.
+        for context in self._contexts.glob("*"):
+            runtime.images.release(context.name)
         shutil.rmtree(self._contexts, ignore_errors=True)
         self._contexts.mkdir()
+        self.caches = CacheMounts(runtime.images.root / "cache-mounts")
 
     async def build(self, body: AsyncIterator[bytes], options: Options) -> AsyncIterator[Message]:
         """Read the context and the Dockerfile; the messages that follow are the build itself.
@@ -74,7 +78,7 @@ class Builder:
             context.close()
             raise BadParameter(str(error)) from error
         wheelhouse = self._wheelhouse if self._wheelhouse and self._wheelhouse.is_dir() else None
-        around = Surroundings(self._groups(options.network), options.extra_hosts, wheelhouse)
+        around = Surroundings(self._groups(options.network), options.extra_hosts, wheelhouse, self.caches)
         work = _Build(self._runtime, context, options, plan, around, self._tagged)
         return work.messages()
 
@@ -96,12 +100,12 @@ class _Plan:
         self.total = len(self.before) + sum(1 + len(stage.body) for stage in self.stages)
 
     def _add_labels(self, options: Options) -> None:
-        pairs = tuple((name, value) for name, value in sorted(options.labels.items()))
-        text = "LABEL " + " ".join(f"{name}={value}" for name, value in pairs)
-        quoted = tuple((_quote(name), _quote(value)) for name, value in pairs)
+        labels = tuple(
+            Instruction("LABEL", f"LABEL {name}={value}", 0, pairs=((_quote(name), _quote(value)),))
+            for name, value in sorted(options.labels.items())
+        )
         last = self.stages[-1]
-        label = Instruction("LABEL", text, 0, pairs=quoted)
-        self.stages[-1] = Stage(last.name, last.begin, (*last.body, label))
+        self.stages[-1] = Stage(last.name, last.begin, (*last.body, *labels))
 
 
 def _quote(text: str) -> str:
@@ -144,6 +148,7 @@ class _Build:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+            self._work_on.end()
             await asyncio.to_thread(self._context.close)
 
     def _stream(self, text: str) -> None:

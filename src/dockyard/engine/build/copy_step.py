@@ -6,14 +6,12 @@ import posixpath
 import re
 
 from dockyard.engine.build.copying import Copier, Owner, find_owner
-from dockyard.engine.build.errors import BuildFailed, unreachable
+from dockyard.engine.build.errors import BuildFailed
 from dockyard.engine.build.sources import Source, find_sources, hash_sources
 from dockyard.engine.build.work import Work
 from dockyard.engine.dockerfile import Instruction
 from dockyard.engine.dockerfile.shell import expand
-from dockyard.runtime.images import ImageNotFound
 from dockyard.runtime.layers import Layer
-from dockyard.runtime.references import InvalidReference
 from dockyard.runtime.union import Union
 
 _MODE = re.compile(r"[0-7]{3,4}")
@@ -52,7 +50,9 @@ class CopyStep:
         patterns = [word for word in patterns if not any(_names(word, one.name) for one in inline)]
         if name == "ADD" and any(word.startswith(("http://", "https://")) for word in patterns):
             raise BuildFailed(f'Get "{patterns[0]}": dockyard fetches nothing during a build')
-        tree = await self._source_tree(flags["from"]) if "from" in flags else self._work.context.tree
+        tree = self._work.context.tree
+        if "from" in flags:
+            tree, _ = await self._work.tree_of(flags["from"])
         below = self._work.below()
         owner = await asyncio.to_thread(self._owner, instruction)
         in_context = "from" not in flags
@@ -108,17 +108,6 @@ class CopyStep:
         variables = self._work.variables()
         protected = text.replace('"', f'{self._work.escape}"')
         return expand(f'"{protected}"', variables, self._work.escape)
-
-    async def _source_tree(self, wanted: str) -> Union:
-        name = self._work.expand(wanted)
-        stage = self._work.find_stage(name)
-        if stage is not None:
-            return Union(self._work.images.layer_paths(stage.image) if stage.image else [])
-        try:
-            image = await asyncio.to_thread(self._work.images.resolve, name)
-        except (ImageNotFound, InvalidReference) as error:
-            raise BuildFailed(f"invalid from flag value {wanted}: {unreachable(name)}") from error
-        return Union(self._work.images.layer_paths(image))
 
 
 def _names(word: str, heredoc: str) -> bool:

@@ -20,6 +20,14 @@ class BuildFailed(Exception):  # the stream's last word; the HTTP status is long
         return {"errorDetail": detail, "error": self.message}
 
 
+def needs_buildkit(option: str) -> str:
+    """What the classic builder says of an option that is not for it."""
+    return (
+        f"the --{option} option requires BuildKit. Refer to https://docs.docker.com/go/buildkit/ to learn "
+        "how to build images with BuildKit enabled"
+    )
+
+
 def unreachable(reference: str) -> str:
     """What a pull of an image answers that nobody here has.
 

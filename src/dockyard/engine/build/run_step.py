@@ -1,18 +1,15 @@
 """RUN: which command, under which name in the history and in the cache."""
 
+import dataclasses
 import json
 import re
 
-from dockyard.engine.build.errors import BuildFailed
-from dockyard.engine.build.running import Command, Step
+from dockyard.engine.build.errors import BuildFailed, needs_buildkit
+from dockyard.engine.build.run_mounts import RunMounts
+from dockyard.engine.build.running import Command, Step, Surroundings
 from dockyard.engine.build.work import Work
 from dockyard.engine.dockerfile import Instruction
 from dockyard.runtime.references import short_id
-
-_BUILDKIT = (
-    "the --mount option requires BuildKit. Refer to https://docs.docker.com/go/buildkit/ to learn how to "
-    "build images with BuildKit enabled"
-)
 
 
 class RunStep:
@@ -23,8 +20,10 @@ class RunStep:
 
     async def do(self, instruction: Instruction) -> None:
         """Raises BuildFailed."""
-        if instruction.mounts:
-            raise BuildFailed(_BUILDKIT)
+        around = self._around(instruction)
+        mounts = RunMounts(self._work, self._work.around.caches)
+        # Differs: the classic builder refuses --mount; caches, binds and tmpfs work here, secrets don't.
+        mounted = await mounts.find(instruction.mounts)
         state = self._work.state
         environment = state.environment()
         arguments = self._work.arguments.for_stage(environment)
@@ -33,19 +32,31 @@ class RunStep:
         if arguments:
             recorded = self._work.arguments.in_history(arguments)
             created_by = " ".join([f"|{len(recorded)}", *recorded, created_by])
-        hidden = json.dumps(sorted(arguments.items()))  # a proxy changes the result, but not the history
+        hidden = json.dumps(
+            [sorted(arguments.items()), *around.groups, mounted]
+        )  # a proxy changes the result, but not the history
         key = self._work.key(created_by + hidden)
         if self._work.cached(key):
             return
-        step = Step(self._work.runtime, self._work.around)
+        step = Step(self._work.runtime, around)
         self._work.stream(f" ---> Running in {short_id(step.id)}\n")
         try:
-            layer = await step.run(state, command, self._work.stream)
+            layer = await step.run(state, command, mounts, self._work.stream)
         except BuildFailed:
             self._work.say_removed(step.id, self._work.options.force_remove)
             raise
         self._work.say_removed(step.id, self._work.options.remove)
         self._work.keep(key, created_by, layer)
+
+    def _around(self, instruction: Instruction) -> Surroundings:
+        """Differs: the classic builder refuses --network and --security; what needs no right works here."""
+        network = instruction.flags.get("network", "default")
+        if network not in ("default", "none"):
+            raise BuildFailed(needs_buildkit("network"))
+        if instruction.flags.get("security", "sandbox") != "sandbox":
+            raise BuildFailed(needs_buildkit("security"))
+        around = self._work.around
+        return dataclasses.replace(around, groups=()) if network == "none" else around
 
     def _command(self, instruction: Instruction, environment: dict[str, str]) -> Command:
         shell = self._work.state.shell

@@ -2,12 +2,16 @@
 
 import asyncio
 import codecs
+import contextlib
+import posixpath
 import secrets
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
+from dockyard.engine.build.caches import CacheMounts
 from dockyard.engine.build.errors import BuildFailed
 from dockyard.engine.build.stage import StageState
 from dockyard.engine.rootfs import make_directory
@@ -15,7 +19,7 @@ from dockyard.runtime.errors import RuntimeFailure, StartError
 from dockyard.runtime.layers import Layer
 from dockyard.runtime.process import Process
 from dockyard.runtime.runtime import Runtime
-from dockyard.runtime.spec import ContainerSpec, Mount, ProcessSpec
+from dockyard.runtime.spec import ContainerSpec, Mount, ProcessSpec, Rootfs
 
 WHEELHOUSE = "/usr/share/dockyard/wheelhouse"
 _NOT_STARTED = (
@@ -41,6 +45,13 @@ class Surroundings:
     groups: Sequence[str]  # network groups
     hosts: tuple[tuple[str, str], ...]
     wheelhouse: Path | None
+    caches: CacheMounts
+
+
+class Prepares(Protocol):
+    """Mounts that are there while a command runs."""
+
+    def prepared(self, scratch: Path) -> contextlib.AbstractAsyncContextManager[list[Mount]]: ...
 
 
 class Step:
@@ -51,7 +62,9 @@ class Step:
         self._runtime = runtime
         self._around = surroundings
 
-    async def run(self, state: StageState, command: Command, output: Callable[[str], None]) -> Layer:
+    async def run(
+        self, state: StageState, command: Command, mounts: Prepares, output: Callable[[str], None]
+    ) -> Layer:
         """Raises BuildFailed, with the command's exit code if it had one."""
         runtime = self._runtime
         prepare = runtime.snapshots.prepare
@@ -61,7 +74,35 @@ class Step:
             volumes = [path.strip("/") for path in state.config.get("Volumes") or {}]
             for path in (state.directory, *(f"/{volume}" for volume in volumes)):
                 make_directory(rootfs, path, overlay=runtime.driver.traits.overlay)
-            with tempfile.TemporaryDirectory() as scratch:
+            targets = await self._execute(rootfs, state, command, mounts, output)
+            return await asyncio.to_thread(runtime.snapshots.diff, self.id, discard=volumes, mounted=targets)
+        except StartError as error:
+            message = error.message
+            prefix = "" if message.startswith("unable to find") else _NOT_STARTED
+            raise BuildFailed(prefix + message) from error
+        except RuntimeFailure as error:
+            raise BuildFailed(str(error)) from error
+        finally:
+            await runtime.remove(self.id)
+            runtime.network.detach(self.id)
+            await asyncio.to_thread(runtime.snapshots.remove, self.id)
+
+    async def _execute(
+        self,
+        rootfs: Rootfs,
+        state: StageState,
+        command: Command,
+        mounts: Prepares,
+        output: Callable[[str], None],
+    ) -> list[str]:
+        """Run the command to its end, and no process stays; returns where something was mounted."""
+        with tempfile.TemporaryDirectory() as name:
+            scratch = Path(name)
+            async with mounts.prepared(scratch) as mounted:
+                if not self._runtime.driver.traits.overlay:
+                    # A tracer would invent the places, and what is written beside them would be lost.
+                    for mount in mounted:
+                        make_directory(rootfs, _place(mount), overlay=False)
                 spec = ContainerSpec(
                     id=self.id,
                     rootfs=rootfs,
@@ -73,21 +114,15 @@ class Step:
                     ),
                     sandbox=self.id,
                     hostname=self.id[:12],
-                    mounts=tuple(self._mounts(command, Path(scratch))),
+                    mounts=(*self._mounts(command, scratch), *mounted),
                     hosts=self._around.hosts,
                 )
-                await self._wait(await runtime.run(spec), command, output)
-            return await asyncio.to_thread(runtime.snapshots.diff, self.id, discard=volumes)
-        except StartError as error:
-            message = error.message
-            prefix = "" if message.startswith("unable to find") else _NOT_STARTED
-            raise BuildFailed(prefix + message) from error
-        except RuntimeFailure as error:
-            raise BuildFailed(str(error)) from error
-        finally:
-            await runtime.remove(self.id)
-            runtime.network.detach(self.id)
-            await asyncio.to_thread(runtime.snapshots.remove, self.id)
+                try:
+                    await self._wait(await self._runtime.run(spec), command, output)
+                finally:
+                    # Before the mounts go: nothing may write there any more.
+                    await self._runtime.remove(self.id)
+                return [mount.target for mount in mounted]
 
     def _mounts(self, command: Command, scratch: Path) -> list[Mount]:
         mounts = []
@@ -118,3 +153,9 @@ class Step:
         if status.code:
             words = " ".join(command.argv)
             raise BuildFailed(f"The command '{words}' returned a non-zero code: {status.code}", status.code)
+
+
+def _place(mount: Mount) -> str:
+    """The directory that must be there for the mount."""
+    is_file = mount.source is not None and mount.source.is_file()
+    return posixpath.dirname(mount.target) if is_file else mount.target

@@ -1,5 +1,6 @@
 """What every step of a build shares: the stage it works on, its variables, the cache, and the stream."""
 
+import asyncio
 import hashlib
 import json
 import secrets
@@ -8,13 +9,16 @@ from pathlib import Path
 
 from dockyard.engine.build.arguments import Arguments
 from dockyard.engine.build.context import Context
+from dockyard.engine.build.errors import BuildFailed, unreachable
 from dockyard.engine.build.options import Options
 from dockyard.engine.build.running import Surroundings
 from dockyard.engine.build.stage import StageState
 from dockyard.engine.dockerfile.shell import expand, expand_words
+from dockyard.runtime.images import Image, ImageNotFound
 from dockyard.runtime.layers import Layer
-from dockyard.runtime.references import short_id
+from dockyard.runtime.references import InvalidReference, short_id
 from dockyard.runtime.runtime import Runtime
+from dockyard.runtime.union import Union
 
 FindStage = Callable[[str], StageState | None]
 
@@ -42,6 +46,9 @@ class Work:
         self.escape = escape
         self.state = StageState(None)
         self.find_stage: FindStage = lambda name: None
+        # A build holds layers as a container does, under the name of its context, which a kill -9 leaves.
+        self._holder = context.root.name
+        self._held: list[str] = []
         self._missed = False
 
     def begin(self, state: StageState, find_stage: FindStage) -> None:
@@ -49,6 +56,8 @@ class Work:
         self.state = state
         self.find_stage = find_stage
         self._missed = self.options.no_cache
+        if state.image is not None:
+            self.hold(state.image.layers)
 
     # --- variables ---
 
@@ -82,6 +91,7 @@ class Work:
             return False
         self.stream(" ---> Using cache\n")
         self.state.image = image
+        self.hold(image.layers)
         return True
 
     def keep(self, key: str, created_by: str, layer: Layer | None) -> None:
@@ -89,6 +99,8 @@ class Work:
         state = self.state
         if layer is not None and not self.images.layers.entries(layer.digest):
             layer = None
+        if layer is not None:
+            self.hold([layer.digest])
         image = self.images.commit(
             state.image, layer, state.config, created_by=created_by, author=state.author
         )
@@ -118,6 +130,33 @@ class Work:
         """The line about its end."""
         if removed:
             self.stream(f" ---> Removed intermediate container {short_id(container_id)}\n")
+
+    async def tree_of(self, wanted: str) -> tuple[Union, str]:
+        """The files of an earlier stage or of an image, and what names them. Raises BuildFailed."""
+        name = self.expand(wanted)
+        stage = self.find_stage(name)
+        image = stage.image if stage is not None else await self._other_image(wanted, name)
+        if image is None:
+            return Union([]), "scratch"
+        self.hold(image.layers)
+        return Union(self.images.layer_paths(image)), image.id
+
+    async def _other_image(self, wanted: str, name: str) -> Image:
+        try:
+            return await asyncio.to_thread(self.images.resolve, name)
+        except (ImageNotFound, InvalidReference) as error:
+            raise BuildFailed(f"invalid from flag value {wanted}: {unreachable(name)}") from error
+
+    def hold(self, layers: Sequence[str]) -> None:
+        """Keep layers until the build ends, also when somebody removes the image that has them meanwhile."""
+        new = [layer for layer in layers if layer not in self._held]
+        if new:
+            self._held.extend(new)
+            self.images.hold(self._holder, self._held)
+
+    def end(self) -> None:
+        """The build is over."""
+        self.images.release(self._holder)
 
     def below(self) -> Sequence[Path]:
         """The layers of the stage's image so far."""

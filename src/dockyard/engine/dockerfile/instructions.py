@@ -1,11 +1,13 @@
 """What each instruction says, in its own form, and the mistakes that show without building."""
 
+import csv
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from dockyard.engine.dockerfile.durations import parse_duration
 from dockyard.engine.dockerfile.errors import DockerfileError
+from dockyard.engine.dockerfile.mounts import RunMount, read_mount
 from dockyard.engine.dockerfile.parser import Heredoc, Line
 from dockyard.engine.dockerfile.words import blank_separated, json_array, pairs, quoted_words
 
@@ -34,7 +36,7 @@ class Instruction:
     args: tuple[str, ...] = ()
     is_json: bool = False
     flags: Mapping[str, str] = field(default_factory=dict)
-    mounts: tuple[str, ...] = ()
+    mounts: tuple[RunMount, ...] = ()
     pairs: tuple[tuple[str, str | None], ...] = ()  # of ENV, LABEL and ARG, quotes still in them
     heredocs: tuple[Heredoc, ...] = ()
     health: Health | None = None  # of HEALTHCHECK, as the API's Healthcheck
@@ -59,10 +61,10 @@ class _Mistake(ValueError):
     """Something wrong with the instruction at hand; becomes a DockerfileError with its line."""
 
 
-def _read_flags(name: str, words: tuple[str, ...]) -> tuple[dict[str, str], tuple[str, ...]]:
+def _read_flags(name: str, words: tuple[str, ...]) -> tuple[dict[str, str], tuple[RunMount, ...]]:
     allowed = _FLAGS.get(name, frozenset())
     flags: dict[str, str] = {}
-    mounts = []
+    mounts: list[RunMount] = []
     for word in words:
         key, equals, value = word.removeprefix("--").partition("=")
         if key not in allowed:
@@ -74,7 +76,10 @@ def _read_flags(name: str, words: tuple[str, ...]) -> tuple[dict[str, str], tupl
         elif not equals:
             raise _Mistake(f"missing a value on flag: --{key}")
         if key == "mount":
-            mounts.append(value)
+            try:
+                mounts.append(read_mount(value))
+            except (ValueError, csv.Error) as error:
+                raise _Mistake(str(error)) from None
         elif key in flags and key not in _REPEATED:
             raise _Mistake(f"duplicate flag specified: {key}")
         flags[key] = value
