@@ -40,6 +40,12 @@ def drivers(report: dict[str, Any]) -> Iterator[Finding]:
     lost = "; ".join(chosen["loses"])
     advice = f"Lost by it: {lost}." if lost else ""
     yield Finding("driver", "warn" if lost else "ok", f"{chosen['name']}: {gives}", advice)
+    weak = report["limits"]
+    advice = "Nothing to do; control groups that can be written would make them real (docs/setup.md)."
+    if weak:
+        yield Finding("limits", "warn", "; ".join(weak), advice)
+    else:
+        yield Finding("limits", "ok", "memory, CPU and processes are limited by the kernel")
     for trial in report["trials"]:
         if trial["failure"]:
             yield Finding(f"driver {trial['driver']}", "warn", f"can't be used here: {trial['failure']}")

@@ -121,10 +121,11 @@ class Platform:
         }
 
     def examine(self) -> dict[str, Any]:
-        """What `doctor` shows of the platform: the driver, what is lost by it, and every trial."""
+        """What `doctor` shows of the platform: the driver, what is lost by it, limits, and every trial."""
         assert self.runtime is not None
         return {
             "driver": asdict(self.runtime.driver.traits),
+            "limits": list(self.runtime.enforcement.warnings),
             "trials": [asdict(trial) for trial in self.runtime.trials],
         }
 

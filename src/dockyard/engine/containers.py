@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-from dockyard.engine import hostconfig, names, ps, render, rootfs
+from dockyard.engine import hostconfig, names, ps, render, resources, rootfs
 from dockyard.engine.container import Container
 from dockyard.engine.container_filters import FILTERS, Wanted
 from dockyard.engine.create import new_document
@@ -18,6 +18,7 @@ from dockyard.engine.routes import Routes
 from dockyard.engine.signals import parse_signal
 from dockyard.engine.stats import snapshot as stats_snapshot
 from dockyard.runtime.catalog import architecture
+from dockyard.runtime.errors import NotRunning
 from dockyard.runtime.images import ImageNotFound
 from dockyard.runtime.references import InvalidReference
 from dockyard.wire.http import Request, Response, StreamResponse, json_response
@@ -89,7 +90,8 @@ class Containers:
             engine.runtime.snapshots.remove(container.id)
             raise
         engine.events.publish("container", "create", container.id, container.event_attributes())
-        return json_response({"Id": container.id, "Warnings": []}, 201)
+        said = resources.warnings(container.host_config, engine.runtime.enforcement)
+        return json_response({"Id": container.id, "Warnings": said}, 201)
 
     def _borrowed(self, wanted: list[str]) -> list[Document]:
         mounts: list[Document] = []
@@ -255,18 +257,24 @@ class Containers:
                 raise Conflict(
                     "Restart policy cannot be updated because AutoRemove is enabled for the container"
                 )
-        resources = {key: value for key, value in body.items() if key != "RestartPolicy" and value}
-        hostconfig.check_resources({**container.host_config, **resources})
+        asked = {key: value for key, value in body.items() if key != "RestartPolicy" and value}
+        hostconfig.check_resources({**container.host_config, **asked})
         if policy and policy.get("Name"):
             container.host_config["RestartPolicy"] = {
                 "Name": policy["Name"],
                 "MaximumRetryCount": policy.get("MaximumRetryCount") or 0,
             }
-        container.host_config.update(resources)
+        container.host_config.update(asked)
         self._engine.registry.save(container)
+        if asked and container.process is not None:
+            try:
+                await self._engine.runtime.update(container.id, resources.limits(container.host_config))
+            except (NotRunning, OSError) as error:
+                raise Failed(f"Cannot update container {container.id}: {error}") from error
         self._engine.events.publish("container", "update", container.id, container.event_attributes())
-        # Differs: new limits count from the next start on.
-        return json_response({"Warnings": []})
+        return json_response(
+            {"Warnings": resources.warnings(container.host_config, self._engine.runtime.enforcement)}
+        )
 
     async def top(self, request: Request) -> Response:
         container = self._container(request)

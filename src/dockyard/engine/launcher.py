@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dockyard.engine import create, mounts, rootfs
+from dockyard.engine import create, mounts, resources, rootfs
 from dockyard.engine.container import Container
 from dockyard.engine.errors import BadParameter, Conflict, EngineError, Failed, NotFound
 from dockyard.engine.events import Events
@@ -18,7 +18,7 @@ from dockyard.engine.registry import Registry
 from dockyard.engine.volumes import Volumes
 from dockyard.runtime.errors import RuntimeFailure, StartError
 from dockyard.runtime.process import Process
-from dockyard.runtime.spec import ContainerSpec, Limits, ProcessSpec
+from dockyard.runtime.spec import ContainerSpec, ProcessSpec
 from dockyard.wire.clock import Clock
 
 if TYPE_CHECKING:
@@ -92,11 +92,6 @@ class Launcher:
         hosts = [_extra_host(entry) for entry in host_config["ExtraHosts"] or []]
         if container.address:
             hosts.append((container.address, config["Hostname"]))
-        limits = Limits(
-            memory=host_config["Memory"] or None,
-            cpus=_cpus(host_config),
-            pids=host_config["PidsLimit"] if (host_config["PidsLimit"] or 0) > 0 else None,
-        )
         rows, columns = host_config["ConsoleSize"] or (0, 0)
         spec = ContainerSpec(
             id=container.id,
@@ -113,11 +108,19 @@ class Launcher:
             sandbox=sandbox,
             hostname=config["Hostname"],
             mounts=mounts.runtime_mounts(container, self._volumes),
-            limits=limits,
+            limits=resources.limits(host_config),
             read_only=host_config["ReadonlyRootfs"],
             cap_drop=tuple(host_config["CapDrop"] or ()),
             cap_add=tuple(host_config["CapAdd"] or ()),
             hosts=tuple(hosts),
+            init=bool(host_config.get("Init")),
+            privileged=bool(host_config["Privileged"]),
+            no_new_privileges=resources.no_new_privileges(host_config),
+            groups=tuple(str(group) for group in host_config["GroupAdd"] or ()),
+            ulimits=resources.ulimits(host_config),
+            oom_score_adj=host_config["OomScoreAdj"] or 0,
+            shm_size=host_config["ShmSize"] or 64 << 20,
+            sysctls=resources.sysctls(host_config),
         )
         process = await self._runtime.run(spec)
         # One subscription for both: what the process said before it is given to the first one only.
@@ -199,13 +202,6 @@ def explain(failure: Exception) -> tuple[EngineError, int]:
         return Failed(str(failure)), 128
     logger.exception("a container could not be started", exc_info=failure)
     return Failed(f"{type(failure).__name__}: {failure}"), 128
-
-
-def _cpus(host_config: dict[str, object]) -> float | None:
-    nano, quota, period = (int(str(host_config[key] or 0)) for key in ("NanoCpus", "CpuQuota", "CpuPeriod"))
-    if nano:
-        return nano / 1e9
-    return quota / (period or 100_000) if quota > 0 else None
 
 
 def _extra_host(entry: str) -> tuple[str, str]:

@@ -194,5 +194,5 @@ def runtime_mounts(container: Container, volumes: Volumes) -> tuple[Mount, ...]:
         result.append(Mount(target, source, read_only))
     for target, options in (container.host_config.get("Tmpfs") or {}).items():
         read_only = "ro" in (options or "").split(",")
-        result.append(Mount(posixpath.normpath(target), None, read_only, _size(options)))
+        result.append(Mount(posixpath.normpath(target), None, read_only, _size(options), options or ""))
     return tuple(result)

@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dockyard.engine import ps
 from dockyard.engine.container import ZERO, Container
 from dockyard.engine.parameters import Document
 from dockyard.wire.clock import rfc3339_nano
@@ -24,7 +23,7 @@ _NO_CPU: Document = {
 async def snapshot(runtime: Runtime, container: Container, now: float, before: Document | None) -> Document:
     """Return one sample; `before` is the sample that it is compared with.
 
-    Differs: numbers come from /proc, not from cgroups, so what ended is not counted; there is no I/O.
+    Differs: there is no network or disk I/O in it; without control groups, what has ended is not counted.
     """
     sample: Document = {
         "name": f"/{container.name}",
@@ -41,22 +40,34 @@ async def snapshot(runtime: Runtime, container: Container, now: float, before: D
     }
     if container.process is None:
         return sample
-    rows = ps.read(await runtime.pids(container.id), now)
-    used = int(sum(row.cpu_seconds for row in rows) * NANOSECONDS)
+    used = await runtime.usage(container.id)
+    throttling = used.throttling
     limit = container.host_config["Memory"] or os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    memory = await runtime.memory(container.id)
     sample.update(
         read=rfc3339_nano(now),
         preread=before["read"] if before else ZERO,
-        pids_stats={"current": sum(row.threads for row in rows)},
+        pids_stats={"current": used.pids},
         cpu_stats={
-            "cpu_usage": {"total_usage": used, "usage_in_kernelmode": 0, "usage_in_usermode": used},
+            "cpu_usage": {
+                "total_usage": used.cpu,
+                "usage_in_kernelmode": used.system,
+                "usage_in_usermode": used.user,
+            },
             "system_cpu_usage": _system_cpu(),
             "online_cpus": os.cpu_count() or 1,
-            "throttling_data": {"periods": 0, "throttled_periods": 0, "throttled_time": 0},
+            "throttling_data": {
+                "periods": throttling.periods,
+                "throttled_periods": throttling.throttled,
+                "throttled_time": throttling.nanoseconds,
+            },
         },
         precpu_stats=before["cpu_stats"] if before else _NO_CPU,
-        memory_stats={"usage": memory, "stats": {"inactive_file": 0}, "limit": limit},
+        memory_stats={
+            "usage": used.memory,
+            # Clients leave out the first with version 2 of control groups, the second with 1.
+            "stats": {"inactive_file": used.cache, "total_inactive_file": used.cache},
+            "limit": limit,
+        },
     )
     return sample
 

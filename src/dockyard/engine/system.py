@@ -84,7 +84,7 @@ class System:
         for container in engine.registry:
             kind = {"running": "running", "restarting": "running", "paused": "paused"}.get(container.status)
             counts[kind or "stopped"] += 1
-        driver = engine.runtime.driver
+        driver, enforcement = engine.runtime.driver, engine.runtime.enforcement
         return json_response(
             {
                 "ID": "",
@@ -105,9 +105,9 @@ class System:
                 "SwapLimit": False,
                 "CpuCfsPeriod": True,
                 "CpuCfsQuota": True,
-                "CPUShares": False,
-                "CPUSet": False,
-                "PidsLimit": True,
+                "CPUShares": enforcement.shares != "none",
+                "CPUSet": True,
+                "PidsLimit": enforcement.pids != "none",
                 "IPv4Forwarding": True,
                 "Debug": False,
                 "NFd": len(os.listdir("/proc/self/fd")),
@@ -115,8 +115,8 @@ class System:
                 "NGoroutines": 1,
                 "SystemTime": rfc3339_nano(engine.clock.now()),
                 "LoggingDriver": "json-file",
-                "CgroupDriver": "none",
-                "CgroupVersion": "2",
+                "CgroupDriver": "cgroupfs" if enforcement.version else "none",
+                "CgroupVersion": str(enforcement.version or 2),
                 "NEventsListener": engine.events.listeners,
                 "KernelVersion": platform.release(),
                 "OperatingSystem": _operating_system(),
@@ -159,7 +159,11 @@ class System:
                 "SecurityOptions": [],
                 "CDISpecDirs": [],
                 "Warnings": [
-                    f"dockyard, driver {driver.traits.name}: without {loss}" for loss in driver.traits.loses
+                    *(
+                        f"dockyard, driver {driver.traits.name}: without {loss}"
+                        for loss in driver.traits.loses
+                    ),
+                    *(f"dockyard: {warning}" for warning in enforcement.warnings),
                 ],
             }
         )

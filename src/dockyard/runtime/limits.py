@@ -139,9 +139,9 @@ def _settings(version: int, controller: str, limits: Limits) -> list[tuple[str, 
             beside = "max" if swap in (None, -1) else str(max(0, (swap or 0) - limits.memory))
             files = [("memory.max", str(limits.memory)), ("memory.swap.max", beside)]
         else:
-            files = [("memory.limit_in_bytes", str(limits.memory))]
-            if swap is not None:
-                files.append(("memory.memsw.limit_in_bytes", str(swap)))
+            # The sum must never be below the first: it is raised before it, or lowered after it.
+            both = [] if swap is None else [("memory.memsw.limit_in_bytes", str(swap))]
+            files = [*both, ("memory.limit_in_bytes", str(limits.memory)), *both]
     if controller == "cpu" and limits.cpus is not None:
         quota = max(1000, int(limits.cpus * limits.period))
         if unified:

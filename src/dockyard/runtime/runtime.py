@@ -307,7 +307,7 @@ class Runtime:
     def _account(self, spec: ContainerSpec, user: str) -> Account:
         rootfs = spec.rootfs
         trees = [rootfs.upper, *reversed(rootfs.layers)] if self.driver.traits.overlay else [rootfs.merged]
-        return find_account(trees, user)
+        return find_account(trees, user, spec.groups)
 
     def _resolv_conf(self, sandbox: str) -> str:
         if self._network is None:

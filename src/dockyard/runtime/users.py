@@ -20,11 +20,11 @@ class Account(NamedTuple):
     home: str
 
 
-def find_account(trees: Sequence[Path], user: str) -> Account:
+def find_account(trees: Sequence[Path], user: str, more: Sequence[str] = ()) -> Account:
     """The account that `user` names, with its supplementary groups; "" is root.
 
-    `trees` are searched in order for each file, topmost first. Numbers need no entry. Raises StartError in
-    the engine's words for a name that isn't there.
+    `more` are names or numbers of further groups. `trees` are searched in order for each file, topmost
+    first. Numbers need no entry. Raises StartError in the engine's words for a name that isn't there.
     """
     name, _, group = user.partition(":")
     passwd = _lines(trees, "etc/passwd", 7)
@@ -38,12 +38,16 @@ def find_account(trees: Sequence[Path], user: str) -> Account:
     gid = int(entry[3]) if entry else 0
     home = entry[5] if entry and entry[5] else "/"
     if group:
-        row = next((line for line in groups if line[0] == group), None)
-        if row is None and not group.isdigit():
-            raise StartError(126, f"unable to find group {group}: no matching entries in group file")
-        return Account(uid, int(row[2]) if row else int(group), (), home)
+        return Account(uid, _group(groups, group), tuple(_group(groups, one) for one in more), home)
     extra = [int(line[2]) for line in groups if entry and entry[0] in line[3].split(",")]
-    return Account(uid, gid, tuple(extra), home)
+    return Account(uid, gid, (*extra, *(_group(groups, one) for one in more)), home)
+
+
+def _group(groups: list[list[str]], wanted: str) -> int:
+    row = next((line for line in groups if line[0] == wanted), None)
+    if row is None and not wanted.isdigit():
+        raise StartError(126, f"unable to find group {wanted}: no matching entries in group file")
+    return int(row[2]) if row else int(wanted)
 
 
 def _lines(trees: Sequence[Path], name: str, fields: int) -> list[list[str]]:
