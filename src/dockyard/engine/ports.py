@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 from dockyard.engine.container import Container
 from dockyard.engine.errors import BadParameter, Failed
 from dockyard.engine.parameters import Document
+from dockyard.runtime.reachable import has_ipv6
 
 if TYPE_CHECKING:
     from dockyard.runtime.network import Network
 
 ANY = "0.0.0.0"
+ANY_IPV6 = "::"
+_TRIES = 16
 
 
 def normalise(port: str) -> str:
@@ -53,7 +56,8 @@ class Publishing:
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self._taken: dict[tuple[str, int], str] = {}
+        # Host, port, protocol. Ports of tcp and of udp have nothing to do with each other.
+        self._taken: set[tuple[str, int, str]] = set()
 
     async def publish(self, container: Container) -> None:
         """Publish what a container wants; its sandbox is attached. All or nothing.
@@ -68,14 +72,12 @@ class Publishing:
         try:
             for port, wishes in wanted.items():
                 for wish in wishes or [{"HostIp": "", "HostPort": ""}]:
-                    host = wish["HostIp"] or ANY
-                    number = await self._publish_one(container, port, host, wish["HostPort"])
-                    container.ports.setdefault(port, []).append((host, number))
+                    await self._publish_one(container, port, wish["HostIp"], wish["HostPort"])
         except BaseException:
             await self.withdraw(container)
             raise
 
-    async def _publish_one(self, container: Container, port: str, host: str, wish: str) -> int:
+    async def _publish_one(self, container: Container, port: str, host: str, wish: str) -> None:
         failure = (
             "failed to set up container networking: driver failed programming external connectivity on "
             f"endpoint {container.name} ({container.document['SandboxId']}): "
@@ -83,35 +85,64 @@ class Publishing:
         number, _, protocol = port.partition("/")
         if protocol not in ("tcp", "udp", "sctp"):
             raise Failed(failure + "unknown protocol")
-        if protocol != "tcp":
+        if protocol == "sctp":
+            # Differs: upstream forwards sctp with the kernel's packet filter.
             raise Failed(failure + f"publishing {protocol} ports is not supported by this engine")
+        # No address means every one that the machine has, of either family.
+        hosts = [host] if host else [ANY, ANY_IPV6] if has_ipv6() else [ANY]
         first, _, last = wish.partition("-")
-        candidates = range(int(first or 0), int(last or first or 0) + 1)
+        # A free port of one family may be taken in the other; then another one is tried.
+        candidates = range(int(first), int(last or first) + 1) if int(first or 0) else [0] * _TRIES
         reason = ""
         for candidate in candidates:
-            if candidate and self._is_taken(host, candidate):
-                reason = f"Bind for {host}:{candidate} failed: port is already allocated"
-                continue
+            taken: list[tuple[str, int]] = []
             try:
-                got = await self._network.publish(host, candidate, container.id, int(number))
+                for each in hosts:
+                    asked = taken[0][1] if taken else candidate
+                    taken.append((each, await self._listen(container, each, asked, number, protocol)))
             except OSError as error:
-                inside = f"{container.address}:{number}/{protocol}"
-                reason = f"failed to bind host port for {host}:{candidate}:{inside}: {_words(error)}"
+                reason = str(error)
+                for each, got in taken:
+                    await self._forget(each, got, protocol)
                 continue
-            self._taken[host, got] = container.id
-            return got
+            container.ports.setdefault(port, []).extend(taken)
+            return
         raise Failed(failure + reason)
 
-    def _is_taken(self, host: str, port: int) -> bool:
-        return any(taken == port and (other == host or ANY in (other, host)) for other, taken in self._taken)
+    async def _listen(self, container: Container, host: str, asked: int, number: str, protocol: str) -> int:
+        """Listen on a port of the host and return it; raises OSError with upstream's words."""
+        shown = f"[{host}]" if ":" in host else host
+        if asked and self._is_taken(host, asked, protocol):
+            raise OSError(f"Bind for {shown}:{asked} failed: port is already allocated")
+        try:
+            got = await self._network.publish(host, asked, container.id, int(number), protocol)
+        except OSError as error:
+            inside = f"{container.address}:{number}/{protocol}"
+            raise OSError(
+                f"failed to bind host port for {shown}:{asked}:{inside}: {_words(error)}"
+            ) from error
+        self._taken.add((host, got, protocol))
+        return got
+
+    def _is_taken(self, host: str, port: int, protocol: str) -> bool:
+        family = ANY_IPV6 if ":" in host else ANY
+        return any(
+            (taken, kind) == (port, protocol)
+            and (other == host or family in (other, host))
+            and (":" in other) == (":" in host)
+            for other, taken, kind in self._taken
+        )
+
+    async def _forget(self, host: str, port: int, protocol: str) -> None:
+        self._taken.discard((host, port, protocol))
+        await self._network.unpublish(host, port, protocol)
 
     async def withdraw(self, container: Container) -> None:
         """Stop listening for a container."""
         published, container.ports = container.ports, {}
-        for addresses in published.values():
+        for port, addresses in published.items():
             for host, number in addresses:
-                self._taken.pop((host, number), None)
-                await self._network.unpublish(host, number)
+                await self._forget(host, number, port.partition("/")[2])
 
 
 def _words(error: OSError) -> str:

@@ -55,7 +55,6 @@ def ports(container: Container) -> Document:
         return {}
     shown: Document = dict.fromkeys(container.config["ExposedPorts"] or {})
     for port, addresses in container.ports.items():
-        # Differs: published for IPv4 only; upstream lists [::] too.
         shown[port] = [{"HostIp": host, "HostPort": str(number)} for host, number in addresses]
     return shown
 

@@ -225,18 +225,21 @@ class Network:
                 pass  # a server on 0.0.0.0 has the sandbox's own address only
         return await asyncio.open_connection(*self._server(sandbox, described.address, port))
 
-    async def publish(self, host: str, port: int, sandbox: str, target_port: int) -> int:
+    async def publish(
+        self, host: str, port: int, sandbox: str, target_port: int, protocol: str = "tcp"
+    ) -> int:
         """Forward connections to the machine's `host`:`port` (0: any free one) and return the port.
 
-        Raises AddressInUse, PermissionError (a low port), UnknownSandboxError.
+        `protocol` is tcp or udp. Raises AddressInUse, PermissionError (a low port), UnknownSandboxError.
         """
         member = self._member(sandbox)
-        target = functools.partial(self._server, sandbox, member.sandbox.address, target_port)
-        return await self._publisher.publish(host, port, sandbox, target, member.connected)
+        kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
+        target = functools.partial(self._server, sandbox, member.sandbox.address, target_port, kind)
+        return await self._publisher.publish(host, port, sandbox, target, member.connected, protocol)
 
-    async def unpublish(self, host: str, port: int) -> None:
+    async def unpublish(self, host: str, port: int, protocol: str = "tcp") -> None:
         """Stop forwarding; connections that stand are closed. What isn't published is no error."""
-        await self._publisher.unpublish(host, port)
+        await self._publisher.unpublish(host, port, protocol)
 
     # Inside
 
@@ -246,9 +249,11 @@ class Network:
         except KeyError:
             raise UnknownSandboxError(f"no sandbox {sandbox!r} on the network") from None
 
-    def _server(self, sandbox: str, address: str, port: int) -> tuple[str, int]:
+    def _server(
+        self, sandbox: str, address: str, port: int, kind: int = socket.SOCK_STREAM
+    ) -> tuple[str, int]:
         """Return where a server of the sandbox is; nobody else's, who may have the port on every address."""
-        real = self._member(sandbox).ports.get((socket.SOCK_STREAM, address, port))
+        real = self._member(sandbox).ports.get((kind, address, port))
         if real is None:
             raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
         return address, real

@@ -1,22 +1,18 @@
-"""Published ports: what connects to the machine is passed on to a container, half-close included."""
+"""Published TCP ports: what connects to the machine is passed on to a container, half-close included."""
 
 import asyncio
 import errno
-import fcntl
 import logging
 import socket
-import struct
-from collections.abc import Callable
 from contextlib import suppress
+from typing import Protocol
+
+from dockyard.runtime.publish_udp import DatagramPort, Target
+from dockyard.runtime.reachable import addresses_of
 
 logger = logging.getLogger(__name__)
 
 _CHUNK = 1 << 16
-_SIOCGIFADDR = 0x8915
-
-
-Target = Callable[[], tuple[str, int]]
-"""Where the container's server is now; raises ConnectionRefusedError."""
 
 
 class AddressInUse(OSError):
@@ -28,36 +24,52 @@ class AddressInUse(OSError):
         self.port = port
 
 
-class Publisher:
-    """All published ports. Containers see connections come from `source`, as from a bridge's gateway.
+class _Published(Protocol):
+    """A port that is listened on, of either protocol."""
 
-    Differs: TCP only.
-    """
+    sandbox: str
+
+    async def listen(self, addresses: list[str], port: int) -> int: ...
+
+    def stop(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class Publisher:
+    """All published ports. Containers see connections come from `source`, as from a bridge's gateway."""
 
     def __init__(self, source: str) -> None:
         self._source = source
-        self._ports: dict[tuple[str, int], _Port] = {}
+        self._ports: dict[tuple[str, int, str], _Published] = {}
 
     async def publish(
-        self, host: str, port: int, sandbox: str, target: Target, connected: asyncio.Event
+        self,
+        host: str,
+        port: int,
+        sandbox: str,
+        target: Target,
+        connected: asyncio.Event,
+        protocol: str = "tcp",
     ) -> int:
         """Listen on `host`:`port` (0: a free one), return it; connections wait while `connected` is clear.
 
-        Raises AddressInUse, other OSErrors of bind(2).
+        Datagrams (`protocol` udp) are lost then. Raises AddressInUse, other OSErrors of bind(2).
         """
-        listening = _Port(self._source, sandbox, target, connected)
+        kind = _Port if protocol == "tcp" else DatagramPort
+        listening: _Published = kind(self._source, sandbox, target, connected)
         try:
-            actual = await listening.listen(addresses_of(host), port)
+            actual = await listening.listen(addresses_of(host, self._source), port)
         except OSError as error:
             listening.stop()
             if error.errno == errno.EADDRINUSE:
                 raise AddressInUse(host or "0.0.0.0", port) from error
             raise
-        self._ports[host, actual] = listening
+        self._ports[host, actual, protocol] = listening
         return actual
 
-    async def unpublish(self, host: str, port: int) -> None:
-        listening = self._ports.pop((host, port), None)
+    async def unpublish(self, host: str, port: int, protocol: str = "tcp") -> None:
+        listening = self._ports.pop((host, port, protocol), None)
         if listening is not None:
             await listening.close()
 
@@ -144,24 +156,3 @@ def _reset(writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     writer.transport.abort()
-
-
-def addresses_of(host: str) -> list[str]:
-    """Return the addresses to listen on for `host`; for 0.0.0.0, each that the machine has now.
-
-    A socket on 0.0.0.0 itself would take the port from every sandbox too, for they are all in 127.0.0.0/8.
-    Differs: addresses that the machine gets later don't answer; of :: only ::1 does.
-    """
-    if host == "::":
-        return ["::1"]
-    if host not in ("", "0.0.0.0"):
-        return [host]
-    found = ["127.0.0.1"]
-    with socket.socket(type=socket.SOCK_DGRAM) as sock:
-        for _, name in socket.if_nameindex():
-            try:
-                answer = fcntl.ioctl(sock, _SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
-            except OSError:
-                continue  # an interface without an IPv4 address
-            found.append(socket.inet_ntoa(answer[20:24]))
-    return list(dict.fromkeys(found))
