@@ -76,6 +76,8 @@ def test_every_trap_fails_its_cell_and_honest_cells_pass(tmp_path: Path) -> None
     ]
     done = run(tmp_path, *map(cell, traps), *map(cell, honest))
     assert done.cells == len(traps) + len(honest)
+    assert [timing.source for timing in done.timings][-1] == honest[-1]
+    assert len(done.timings) == done.cells
     found = {failure.cell: failure.reason for failure in done.failures}
     assert sorted(found) == list(range(1, len(traps) + 1)), found
     for number, says in enumerate(traps.values(), 1):

@@ -28,13 +28,22 @@ class Failure:
     reason: str
 
 
+@dataclass(frozen=True)
+class Timing:
+    """How long one code cell took; `source` is its first line."""
+
+    source: str
+    seconds: float
+
+
 @dataclass
 class Run:
-    """What became of one notebook."""
+    """What became of one notebook; `timings` has a row for each cell that was executed."""
 
     lesson: str
     cells: int = 0
     seconds: float = 0.0
+    timings: list[Timing] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
     notebook: Notebook = field(default_factory=dict)
@@ -49,6 +58,9 @@ class Run:
             "cells": self.cells,
             "seconds": round(self.seconds, 1),
             "passed": self.passed,
+            "timings": [
+                {"source": one.source[:60], "seconds": round(one.seconds, 2)} for one in self.timings
+            ],
             "failures": [failure.__dict__ for failure in self.failures],
             "verdicts": [verdict.as_dict() for verdict in self.verdicts],
         }
@@ -109,6 +121,7 @@ def execute(
                 head = cell.source.strip().splitlines()[0] if cell.source.strip() else ""
                 say(number, len(code), head)
                 run.cells += 1
+                began = time.monotonic()
                 try:
                     client.execute_cell(cell, index, execution_count=number)
                 except CellExecutionError as error:
@@ -119,6 +132,8 @@ def execute(
                 except DeadKernelError:
                     run.failures.append(Failure(number, head, "the kernel died"))
                     break
+                finally:
+                    run.timings.append(Timing(head, time.monotonic() - began))
                 for verdict in verdicts(cell):
                     run.verdicts.append(verdict)
                     if verdict.passed is not True:

@@ -58,6 +58,11 @@ class Home:
         return self.root / "progress"
 
     @property
+    def choice(self) -> Path:
+        """Which backend `dockyard up` chose; missing for the default."""
+        return self.root / "backend.json"
+
+    @property
     def log(self) -> Path:
         return self.run / "daemon.log"
 

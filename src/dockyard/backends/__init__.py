@@ -1,7 +1,19 @@
-"""Where the system under the learner comes from: embedded, later kind and kubeconfig."""
+"""Where the system under the learner comes from: embedded, or somebody's Docker Engine."""
 
 from dockyard.backends.backend import Backend
-from dockyard.backends.choose import choose
+from dockyard.backends.choice import Choice, forget, remember
+from dockyard.backends.choose import NAMES, choose, open_backend
+from dockyard.backends.docker import DockerBackend
 from dockyard.backends.embedded import EmbeddedBackend
 
-__all__ = ["Backend", "EmbeddedBackend", "choose"]
+__all__ = [
+    "NAMES",
+    "Backend",
+    "Choice",
+    "DockerBackend",
+    "EmbeddedBackend",
+    "choose",
+    "forget",
+    "open_backend",
+    "remember",
+]

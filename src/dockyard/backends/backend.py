@@ -11,7 +11,12 @@ class Backend(Protocol):
 
     @property
     def name(self) -> str:
-        """`embedded`, later `kind` and `kubeconfig`."""
+        """`embedded` or `docker`; later `kind` and `kubeconfig`."""
+        ...
+
+    @property
+    def has_cluster(self) -> bool:
+        """Whether there is a Kubernetes API; without one, lessons about containers only can run."""
         ...
 
     @property

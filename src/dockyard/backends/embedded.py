@@ -19,6 +19,7 @@ class EmbeddedBackend:
     """A client of one home's daemon; holds nothing itself."""
 
     name = "embedded"
+    has_cluster = True
 
     def __init__(self, home: Home) -> None:
         self.home = home

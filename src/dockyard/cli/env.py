@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from dockyard.backends import choose
 from dockyard.cli._options import answer, json_option
 from dockyard.home import Home
 
@@ -20,11 +21,13 @@ def command(as_json: bool) -> None:
     Exit status 0, also when the platform does not run: the lines stay true over its restarts.
     """
     home = Home.find()
+    backend = choose(home)
     variables = {
-        "DOCKER_HOST": home.docker_host,
-        "KUBECONFIG": str(home.kubeconfig),
+        "DOCKER_HOST": backend.docker_host,
         "DOCKYARD_HOME": str(home.root),
     }
+    if backend.has_cluster:
+        variables["KUBECONFIG"] = str(backend.kubeconfig)
     binaries = Path(sys.executable).parent
     lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
     lines.append(f'export PATH={shlex.quote(str(binaries))}:"$PATH"')

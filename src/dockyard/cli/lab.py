@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from dockyard.cli._daemon import start
+from dockyard.backends import choose
+from dockyard.cli._backend import bring_up
 from dockyard.errors import UserError
 from dockyard.exercises.answers import Labs
 from dockyard.home import Home, project_root
@@ -31,9 +32,11 @@ def command(no_browser: bool, port: int, ip: str, lesson: str) -> None:
     project = project_root()
     notebook = find_notebook(project, lesson)
     home = Home.find()
-    state = start(home)
+    state = bring_up(home)
     Labs.find(home=home).give_out_all()
-    click.echo(f"The platform is running (driver {state['driver']}); JupyterLab starts ...", err=True)
+    click.echo(
+        f"The platform is ready ({state['backend']}, {state['driver']}); JupyterLab starts ...", err=True
+    )
     arguments = [
         f"--ServerApp.root_dir={project}",
         f"--LabApp.default_url=/lab/tree/{notebook.relative_to(project)}",
@@ -72,7 +75,7 @@ def environment(home: Home) -> dict[str, str]:
         path = binaries + os.pathsep + path
     return os.environ | {
         "PATH": path,
-        "DOCKER_HOST": home.docker_host,
+        "DOCKER_HOST": choose(home).docker_host,
         "KUBECONFIG": str(home.kubeconfig),
         "DOCKYARD_HOME": str(home.root),
         "DOCKYARD_PROJECT": str(project_root()),

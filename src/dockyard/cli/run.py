@@ -10,8 +10,9 @@ from pathlib import Path
 
 import click
 
-from dockyard.backends import choose
+from dockyard.backends import Backend, choose
 from dockyard.build import chosen
+from dockyard.cli._backend import bring_up
 from dockyard.cli._options import answer, json_option
 from dockyard.errors import EXIT_NO, UserError
 from dockyard.execute import Run, execute_lesson
@@ -50,15 +51,34 @@ def command(lessons: tuple[str, ...], answers: str, start: bool, mine: bool, as_
     home = Home.find()
     course = Course.find()
     try:
-        wanted = chosen(course, lessons)
+        backend = choose(home)
+        wanted = within_reach(chosen(course, lessons), backend, asked=bool(lessons))
         if any(lesson.head["platform"] for lesson in wanted):
-            choose(home).up()
+            bring_up(home)
         with prepared(course, wanted, which, home) as env:
             runs = run_lessons(wanted, folder=notebooks(course), env=env)
     except Mistake as error:
         raise UserError(str(error), "course/README.md shows how a lesson is written.") from error
     report(runs, as_json=as_json)
     raise click.exceptions.Exit(0 if all(run.passed for run in runs) else EXIT_NO)
+
+
+def within_reach(lessons: Sequence[Lesson], backend: Backend, *, asked: bool) -> list[Lesson]:
+    """The lessons that this backend can run.
+
+    Raises UserError for one that was asked for by name, or when none is left.
+    """
+    beyond = [lesson for lesson in lessons if lesson.needs_cluster and not backend.has_cluster]
+    reached = [lesson for lesson in lessons if lesson not in beyond]
+    names = ", ".join(lesson.id for lesson in beyond)
+    if beyond and (asked or not reached):
+        raise UserError(
+            f"{names} needs a cluster, and the backend `{backend.name}` has containers only",
+            "Start the embedded one: ./dockyard up --backend embedded",
+        )
+    if beyond:
+        click.echo(f"left out, because `{backend.name}` has no cluster: {names}", err=True)
+    return reached
 
 
 def notebooks(course: Course) -> Path:
@@ -99,7 +119,7 @@ def run_lessons(lessons: Sequence[Lesson], *, folder: Path, env: Mapping[str, st
 
     runs = []
     for lesson in lessons:
-        if lesson.head["platform"]:
+        if lesson.head["platform"] and choose().has_cluster:
             clear_namespace(lesson)
         runs.append(execute_lesson(lesson, folder=folder, env=env, say=say))
     return runs

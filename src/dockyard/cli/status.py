@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from dockyard.backends import choose
 from dockyard.cli._options import answer, json_option
 from dockyard.errors import EXIT_NOT_RUNNING
 from dockyard.home import Home
@@ -19,9 +20,19 @@ def command(as_json: bool) -> None:
     Exit status 0 when it runs and its node is Ready, 3 when it does not run.
     """
     home = Home.find()
-    state = home.state()
+    backend = choose(home)
+    state = backend.status()
+    if state is None and not backend.has_cluster:
+        text = f"No Docker Engine answers at {backend.docker_host}."
+        document: dict[str, Any] = {
+            "running": False,
+            "backend": backend.name,
+            "docker_host": backend.docker_host,
+        }
+        answer(document, text, as_json=as_json)
+        raise click.exceptions.Exit(EXIT_NOT_RUNNING)
     if state is None:
-        document: dict[str, Any] = {"running": False, "home": str(home.root)}
+        document = {"running": False, "home": str(home.root)}
         pid = home.daemon_pid()
         text = "The platform is not running. Start it with: ./dockyard up"
         if pid is not None:
@@ -34,6 +45,14 @@ def command(as_json: bool) -> None:
 
 def render(state: dict[str, Any]) -> str:
     """The state as lines for a person, endpoints in a form that can be pasted into a shell."""
+    if state["kubeconfig"] is None:
+        return "\n".join(
+            [
+                f"dockyard {state['version']} uses {state['driver']}: containers, and no cluster",
+                f"  backend  {state['backend']}",
+                f"  export DOCKER_HOST={state['docker_host']}",
+            ]
+        )
     return "\n".join(
         [
             f"dockyard {state['version']} is running (pid {state['pid']}), node "

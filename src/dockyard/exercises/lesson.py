@@ -96,6 +96,11 @@ class Lesson:
             raise Mistake(f"{path} declares {', '.join(wrong)}, but the lesson is {self.id}")
         return found
 
+    @property
+    def needs_cluster(self) -> bool:
+        """Whether an exercise is judged on a cluster, so that containers alone don't do."""
+        return any(exercise.on == "cluster" for exercise in self.exercises)
+
     def overlays(self, kind: str) -> list[Overlay]:
         """The overlays in `alternative/` or `near-miss/`, each with what its why.toml says."""
         return [self._overlay(folder, kind) for folder in sorted((self.folder / kind).glob("*/"))]

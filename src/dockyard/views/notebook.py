@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from types import EllipsisType
 from typing import Any, ParamSpec, TypeVar
+from urllib.parse import urlsplit
 
 from IPython.core.getipython import get_ipython
 from IPython.display import display
@@ -23,7 +24,7 @@ from dockyard.exercises.command import CommandFailed, tool_path
 from dockyard.exercises.faults import Cut, Faults
 from dockyard.exercises.hints import next_hint, solution
 from dockyard.exercises.live import ApiFailed, Live
-from dockyard.exercises.load import LoadFailed, PodGenerator
+from dockyard.exercises.load import Generator, LoadFailed, LocalGenerator, PodGenerator
 from dockyard.exercises.progress import Progress
 from dockyard.exercises.provide import provide
 from dockyard.exercises.referee import referee
@@ -38,7 +39,7 @@ from dockyard.views.lesson import show_hint, show_lesson, show_solution, show_ta
 from dockyard.views.page import Page, block, box, line, table
 from dockyard.views.questions import checked_question, show_measured, show_prediction, show_question
 from dockyard.views.timeline import show_timeline
-from dockyard.views.traffic import ShownLoad, ShownRecord
+from dockyard.views.traffic import ShownHappenings, ShownLoad, ShownRecord
 from dockyard.views.verdict import show_progress, show_verdict
 
 P = ParamSpec("P")
@@ -162,10 +163,16 @@ class Notebook:
         if self.labs.root == self.course.root / "labs":
             self.labs.give_out(lesson)
         if lesson.head["platform"]:
+            if lesson.needs_cluster and not self.backend.has_cluster:
+                raise UserError(
+                    f"lesson {lesson.id} needs a cluster, and the backend `{self.backend.name}` has none",
+                    "Start the embedded one, then this kernel anew: ./dockyard up --backend embedded",
+                )
             self.connect()
-            Stage(Live(lesson.namespace, self.backend.kubeconfig)).ensure()
-            # A kernel that died in the middle of a cut could not undo it.
-            Faults.of(self.backend, self.home).restore_all(lesson.namespace)
+            if self.backend.has_cluster:
+                Stage(Live(lesson.namespace, self.backend.kubeconfig)).ensure()
+                # A kernel that died in the middle of a cut could not undo it.
+                Faults.of(self.backend, self.home).restore_all(lesson.namespace)
             provide(lesson, self.backend.docker_host, lambda what: print(f"{what} ...", flush=True))
         self._enter(lesson, lesson.namespace)
         state = self.backend.status() or {}
@@ -184,14 +191,14 @@ class Notebook:
     def goto(self, id: str) -> Page:
         """Bring an exercise on stage, unless it is, and make its namespace `ns`; shows the task."""
         lesson, exercise = self.course.exercise(id)
-        said = "It is on stage."
+        said = "It is on stage." if exercise.on == "cluster" else ""
         if exercise.on != "plain":
             self.connect()
         if self.labs.root == self.course.root / "labs":
             self.labs.give_out(lesson)
         if not is_on_stage(exercise, self.backend):
             said = self._rehearse(id)
-        self._enter(lesson, exercise.namespace if exercise.on == "cluster" else lesson.namespace)
+        self._enter(lesson, exercise.place or lesson.namespace)
         return show_task(exercise, self.lab, self.namespace, said)
 
     def _rehearse(self, id: str) -> str:
@@ -205,6 +212,8 @@ class Notebook:
             home=self.home,
             say=lambda what: print(f"{what} ...", flush=True),
         )
+        if exercise.on != "cluster":
+            return said
         return f"Now on stage: {'; '.join(said.split(chr(10)))}" if said else ""
 
     # Judging
@@ -276,7 +285,7 @@ class Notebook:
         if exercise.on != "plain":
             self.connect()
             notes.append(self._rehearse(id))
-        self._enter(lesson, exercise.namespace if exercise.on == "cluster" else lesson.namespace)
+        self._enter(lesson, exercise.place or lesson.namespace)
         text = " ".join(note for note in notes if note) or "It is at its start."
         head = f"{exercise.id} is reset."
         return Page(box(line(head, strong=True), line(text)), f"{head}\n{text}")
@@ -297,17 +306,31 @@ class Notebook:
         ns: str | None = None,
         **options: Any,
     ) -> ShownLoad:
-        """Open-loop load from a Pod in `ns`: for `seconds`, or for as long as a `with` block runs."""
-        load = ShownLoad(PodGenerator(self._live(ns)), url, rate=rate, seconds=seconds or 0.0, **options)
+        """Open-loop load: for `seconds`, or for as long as a `with` block runs.
+
+        From a Pod in `ns`; a URL of this machine, such as a container's published port, is asked from here.
+        """
+        here = urlsplit(url).hostname in ("127.0.0.1", "localhost")
+        generator: Generator = LocalGenerator() if here else PodGenerator(self._live(ns))
+        load = ShownLoad(generator, url, rate=rate, seconds=seconds or 0.0, **options)
         if seconds is not None:
             with load:
                 load.wait()
         return load
 
     @clear
-    def watch(self, *kinds: str, seconds: float | None = None, ns: str | None = None) -> ShownRecord:
-        """Record changes (Pods, EndpointSlices and Events by default), for `seconds` or in a `with`."""
-        seen = ShownRecord(self._live(ns), *kinds)
+    def watch(
+        self, *kinds: str, seconds: float | None = None, ns: str | None = None
+    ) -> ShownRecord | ShownHappenings:
+        """Record changes (Pods, EndpointSlices and Events by default), for `seconds` or in a `with`.
+
+        `watch("containers")` records what the engine says of the Compose project `ns`.
+        """
+        seen: ShownRecord | ShownHappenings
+        if kinds == ("containers",):
+            seen = ShownHappenings(self.backend.docker_host, self._live(ns).namespace)
+        else:
+            seen = ShownRecord(self._live(ns), *kinds)
         if seconds is not None:
             with seen:
                 seen.wait(seconds)
@@ -325,8 +348,10 @@ class Notebook:
         return interval
 
     @shown
-    def timeline(self, traffic: Traffic, seen: ShownRecord | None = None, title: str = "") -> Page:
-        """Requests over time, with marks for what happened to Pods and for cuts."""
+    def timeline(
+        self, traffic: Traffic, seen: ShownRecord | ShownHappenings | None = None, title: str = ""
+    ) -> Page:
+        """Requests over time, with marks for what happened to Pods or containers and for cuts."""
         return show_timeline(traffic, seen, [cut for cut in self._cuts if cut.end], title)
 
     @shown

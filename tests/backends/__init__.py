@@ -1,0 +1,1 @@
+"""Where the system under the learner comes from."""
