@@ -11,6 +11,8 @@ from dockyard.exercises.command import CommandFailed
 
 PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
+# The learner's own settings must not choose another file; empty ones would be taken for file names.
+WITHOUT_SETTINGS = ("env", "-u", "COMPOSE_FILE", "-u", "COMPOSE_PROFILES", "-u", "COMPOSE_ENV_FILES")
 SAID = 500  # characters of compose's own words that a finding quotes
 
 
@@ -27,8 +29,6 @@ class Project:
         self.folder = folder
         self.client = client
         self._env = {
-            # The learner's own settings must not choose another project or file.
-            **dict.fromkeys(("COMPOSE_FILE", "COMPOSE_PROFILES", "COMPOSE_ENV_FILES"), ""),
             "COMPOSE_PROJECT_NAME": name,
             "DOCKER_HOST": docker_host,
             **env,
@@ -39,7 +39,7 @@ class Project:
 
         Raises CommandFailed with the end of what compose said on standard error.
         """
-        argv = ["docker-compose", "--ansi=never", "--project-name", self.name, *arguments]
+        argv = [*WITHOUT_SETTINGS, "docker-compose", "--ansi=never", "--project-name", self.name, *arguments]
         try:
             return command.run(argv, env={**self._env, **env}, within=within, cwd=self.folder)
         except CommandFailed as error:
@@ -72,6 +72,10 @@ class Project:
             for binding in bindings or ()
         }
         return sorted(found)
+
+    def remove(self) -> None:
+        """All of it, volumes too, without waiting for anybody's grace period. Raises CommandFailed."""
+        remove(self.client, self.name)
 
     def logs(self, service: str, lines: int = 5) -> str:
         """The last lines of a service's newest container."""

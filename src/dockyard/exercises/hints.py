@@ -10,6 +10,8 @@ from typing import Any
 
 from dockyard.backends import Backend
 from dockyard.exercises.answers import Labs, chosen
+from dockyard.exercises.composed import Project
+from dockyard.exercises.containers import Containers
 from dockyard.exercises.exercise import Exercise
 from dockyard.exercises.lesson import Lesson
 from dockyard.exercises.live import Live
@@ -72,7 +74,14 @@ def next_hint(
 
 
 def look(hint: Callable[[Any], str], exercise: Exercise, backend: Backend, answers: Path | None) -> str:
-    """What a hint finds out: on the cluster, or on the engine with the learner's files at hand."""
+    """What a hint finds out: on the cluster, in the learner's Compose project, or on the engine with the files."""
+    if exercise.on == "compose" and answers is not None:
+        engine = Containers(backend.docker_host, exercise.namespace)
+        try:
+            host, client = backend.docker_host, engine.client
+            return hint(Project(exercise.namespace, answers, docker_host=host, client=client, env={}))
+        finally:
+            engine.close()
     if exercise.on != "engine" or answers is None:
         return hint(Live(exercise.namespace, backend.kubeconfig))
     bench = Workbench(backend.docker_host, exercise.namespace, answers)
