@@ -58,6 +58,11 @@ class Home:
         return self.root / "progress"
 
     @property
+    def digest(self) -> str:
+        """Eight digits that tell this home's things from another's on an engine that both use."""
+        return hashlib.sha256(os.fsencode(self.root)).hexdigest()[:8]
+
+    @property
     def choice(self) -> Path:
         """Which backend `dockyard up` chose; missing for the default."""
         return self.root / "backend.json"

@@ -60,14 +60,16 @@ def test_down_removes_what_trials_left_and_nothing_else(cli: CommandLine, engine
     cli.json("up", "--backend", "docker", "--docker-host", engine)
     client = docker.DockerClient(base_url=engine)
     mine = client.containers.create("busybox", "true")
-    left = client.containers.create("busybox", "true", labels={TRIAL_LABEL: "ex-90-1"})
+    left = client.containers.create("busybox", "true", labels={TRIAL_LABEL: f"ex-90-1.{cli.home.digest}"})
+    theirs = client.containers.create("busybox", "true", labels={TRIAL_LABEL: "ex-90-1.01234567"})
     try:
         assert cli.run("down").returncode == 0
         known = {found.id for found in client.containers.list(all=True)}
-        assert mine.id in known
+        assert {mine.id, theirs.id} <= known
         assert left.id not in known
     finally:
         mine.remove(force=True)
+        theirs.remove(force=True)
         client.close()
 
 

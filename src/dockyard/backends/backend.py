@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Protocol
 
+from dockyard.home import Home
+
 
 class Backend(Protocol):
     """One place where lessons run. Everything else goes through Docker's and Kubernetes' own APIs."""
@@ -17,6 +19,11 @@ class Backend(Protocol):
     @property
     def has_cluster(self) -> bool:
         """Whether there is a Kubernetes API; without one, lessons about containers only can run."""
+        ...
+
+    @property
+    def home(self) -> Home:
+        """Whose backend it is."""
         ...
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -44,12 +45,18 @@ class DockerBackend:
         try:
             found = {"label": TRIAL_LABEL}
             for container in client.containers.list(all=True, filters=found):
-                container.remove(force=True, v=True)
+                if self._is_ours(container.labels):
+                    container.remove(force=True, v=True)
             for image in client.images.list(filters=found):
-                client.images.remove(image.id, force=True)
+                if self._is_ours(image.labels):
+                    client.images.remove(image.id, force=True)
         finally:
             client.close()
         forget(self.home)
+
+    def _is_ours(self, labels: Mapping[str, str]) -> bool:
+        """Whether a trial of this home made it: another home may use the same engine."""
+        return labels[TRIAL_LABEL].endswith(f".{self.home.digest}")
 
     def status(self) -> dict[str, Any] | None:
         try:

@@ -10,10 +10,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from dockyard.backends import Backend
 from dockyard.exercises import command
 from dockyard.exercises.command import CommandFailed
 
-LABEL = "dockyard.trial"  # its value is the namespace, which also tells concurrent trials apart
+LABEL = "dockyard.trial"  # its value tells concurrent trials apart, also those of two homes on one engine
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,9 @@ class Running:
 class Containers:
     """A docker SDK client whose creations carry the trial's label."""
 
-    def __init__(self, docker_host: str, trial: str) -> None:
-        self._docker_host = docker_host
-        self.trial = trial
+    def __init__(self, backend: Backend, namespace: str) -> None:
+        self._docker_host = backend.docker_host
+        self.trial = f"{namespace}.{backend.home.digest}"
         self._client: Any = None
         self._adopted: list[str] = []
 

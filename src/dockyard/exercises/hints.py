@@ -74,9 +74,9 @@ def next_hint(
 
 
 def look(hint: Callable[[Any], str], exercise: Exercise, backend: Backend, answers: Path | None) -> str:
-    """What a hint finds out: on the cluster, in the learner's Compose project, or on the engine with the files."""
+    """What a hint finds out: on the cluster, in the Compose project, or on the engine with the files."""
     if exercise.on == "compose" and answers is not None:
-        engine = Containers(backend.docker_host, exercise.namespace)
+        engine = Containers(backend, exercise.namespace)
         try:
             host, client = backend.docker_host, engine.client
             return hint(Project(exercise.namespace, answers, docker_host=host, client=client, env={}))
@@ -84,7 +84,7 @@ def look(hint: Callable[[Any], str], exercise: Exercise, backend: Backend, answe
             engine.close()
     if exercise.on != "engine" or answers is None:
         return hint(Live(exercise.namespace, backend.kubeconfig))
-    bench = Workbench(backend.docker_host, exercise.namespace, answers)
+    bench = Workbench(backend, exercise.namespace, answers)
     try:
         return hint(bench)
     finally:

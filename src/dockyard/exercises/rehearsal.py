@@ -63,7 +63,7 @@ def rehearse(
 
 def take_down(exercise: Exercise, backend: Backend) -> str:
     """Remove the learner's own project of an exercise. Raises CommandFailed."""
-    engine = Containers(backend.docker_host, exercise.namespace)
+    engine = Containers(backend, exercise.namespace)
     try:
         remove_project(engine.client, exercise.namespace)
     finally:

@@ -53,7 +53,7 @@ class Trial:
         self.live = Live(namespace, backend.kubeconfig)
         self.stage = Stage(self.live)
         self.seen = Record(self.live, on_change=lambda change: evidence.add("changes", change.as_dict()))
-        self.containers = Containers(backend.docker_host, namespace)
+        self.containers = Containers(backend, namespace)
         self.token = secrets.token_hex(8)
         self._faults = faults
         self._deadline = deadline  # of time.monotonic()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dockyard.backends import Backend
 from dockyard.exercises.containers import Build, Containers, Running
 
 
 class Workbench(Containers):
     """A docker SDK client and the learner's folder; what it makes is removed when the hint is given."""
 
-    def __init__(self, docker_host: str, namespace: str, answers: Path) -> None:
-        super().__init__(docker_host, f"{namespace}-hint")
+    def __init__(self, backend: Backend, namespace: str, answers: Path) -> None:
+        super().__init__(backend, f"{namespace}-hint")
         self.answers = answers
 
     def built(self, folder: str) -> Build:
