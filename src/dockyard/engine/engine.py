@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dockyard.engine import (
+    archive_api,
     build_api,
     containers,
     exec_api,
@@ -60,6 +61,7 @@ class Engine:
         for family in (
             system,
             containers,
+            archive_api,
             streams_api,
             exec_api,
             image_archives,

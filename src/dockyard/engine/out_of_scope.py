@@ -37,10 +37,6 @@ def routes(engine: Engine) -> Routes:
     yield "POST", "/grpc", _grpc
     yield "POST", "/auth", _auth
     for method, path in (
-        ("GET", "/containers/{id}/archive"),
-        ("PUT", "/containers/{id}/archive"),
-        ("GET", "/containers/{id}/changes"),
-        ("GET", "/containers/{id}/export"),
         ("POST", "/commit"),
         ("POST", "/images/load"),
     ):

@@ -38,9 +38,7 @@ def overlay_changes(upper: Path, base: Union, ignored: Sequence[str]) -> list[Ch
                 inner = is_directory and visit(item.path, path + "/")
                 if below is None:
                     found.append(("/" + path, ADDED))
-                elif inner or not (
-                    is_directory and below.is_dir and _same(path, status, below.status, ignored)
-                ):
+                elif inner or not (is_directory and below.is_dir and _same(status, below.status)):
                     found.append(("/" + path, MODIFIED))
                 else:
                     continue
@@ -51,12 +49,9 @@ def overlay_changes(upper: Path, base: Union, ignored: Sequence[str]) -> list[Ch
     return sorted(found)
 
 
-def _same(path: str, one: os.stat_result, other: os.stat_result, ignored: Sequence[str]) -> bool:
+def _same(one: os.stat_result, other: os.stat_result) -> bool:
     """Whether a directory is as before: it may be in an overlay only because of what is in it."""
-    if (one.st_mode, one.st_uid, one.st_gid) != (other.st_mode, other.st_uid, other.st_gid):
-        return False
-    touched_by_us = any(name.startswith(path + "/") for name in ignored)
-    return touched_by_us or one.st_mtime_ns == other.st_mtime_ns
+    return (one.st_mode, one.st_uid, one.st_gid) == (other.st_mode, other.st_uid, other.st_gid)
 
 
 def state(merged: Path) -> State:

@@ -123,6 +123,13 @@ def rfc3339_nano(t: float) -> str:
     return f"{_calendar(whole)}{fraction}Z"
 
 
+def rfc3339_exact(nanoseconds: int) -> str:
+    """Return nanoseconds since 1970 as Go's RFC3339Nano, without trailing zeros."""
+    whole, nanos = divmod(nanoseconds, 1_000_000_000)
+    fraction = f".{nanos:09d}".rstrip("0").rstrip(".")
+    return f"{_calendar(whole)}{fraction}Z"
+
+
 def http_date(t: float) -> str:
     """Return Unix seconds in the form of HTTP's Date header (RFC 9110, 5.6.7)."""
     moment = time.gmtime(t)
