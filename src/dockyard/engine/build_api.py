@@ -15,7 +15,7 @@ from dockyard.wire.http import Handler, Request, Response, json_response
 if TYPE_CHECKING:
     from dockyard.engine.engine import Engine
 
-_PRUNE_FILTERS = ("description", "id", "inuse", "parent", "private", "shared", "type", "until")
+_PRUNE_FILTERS = ("description", "id", "inuse", "label", "parent", "private", "shared", "type", "until")
 
 
 def routes(engine: Engine) -> Routes:

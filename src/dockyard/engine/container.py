@@ -47,6 +47,8 @@ class Container:
         self.log: ContainerLog | None = None
         self.restart_timer: Timer | None = None
         self.restart_delay = 0.0
+        self.stopping = False
+        """Somebody asked for its end and waits; its exit then is a stop in the events."""
         self.removed = False
         self.removal_code = 0
         self.exit_task: asyncio.Task[None] | None = None

@@ -272,9 +272,8 @@ class Containers:
             except (NotRunning, OSError) as error:
                 raise Failed(f"Cannot update container {container.id}: {error}") from error
         self._engine.events.publish("container", "update", container.id, container.event_attributes())
-        return json_response(
-            {"Warnings": resources.warnings(container.host_config, self._engine.runtime.enforcement)}
-        )
+        said = resources.warnings(container.host_config, self._engine.runtime.enforcement)
+        return json_response({"Warnings": said or None})
 
     async def top(self, request: Request) -> Response:
         container = self._container(request)
@@ -314,8 +313,11 @@ class Containers:
 
     async def prune(self, request: Request) -> Response:
         filters = parse_filters(request, ("label", "label!", "until"))
+        until = filters.until(self._engine.clock.now())
         removed, reclaimed = [], 0
         for container in list(self._engine.registry):
+            if container.document["Created"] >= until:
+                continue
             if container.running or not filters.labels(container.config["Labels"]):
                 continue
             snapshot = self._engine.runtime.snapshots.get(container.id)

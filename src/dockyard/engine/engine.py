@@ -10,6 +10,8 @@ from dockyard.engine import (
     archive_api,
     build_api,
     containers,
+    disk_usage,
+    events_api,
     exec_api,
     image_archives,
     images,
@@ -60,6 +62,8 @@ class Engine:
         self._router = Router()
         for family in (
             system,
+            events_api,
+            disk_usage,
             containers,
             archive_api,
             streams_api,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Collection, Mapping
 
 from dockyard.engine.errors import BadParameter
+from dockyard.engine.moments import moment
 from dockyard.wire.http import Request
 
 
@@ -37,6 +39,17 @@ class Filters:
         if values <= {"0", "false", "f"}:
             return False
         raise BadParameter(f"invalid filter '{name}={self.get(name)[0]}'")
+
+    def until(self, now: float) -> float:
+        """Return the moment of `until`, in Unix seconds; infinity when it does not filter.
+
+        Raises:
+            BadParameter: it is none, or there are more.
+        """
+        values = self.get("until")
+        if len(values) > 1:
+            raise BadParameter("more than one until filter specified")
+        return moment(values[0], now) if values else math.inf
 
     def exact(self, name: str, *candidates: str) -> bool:
         """Tell whether one of `candidates` is wanted."""
@@ -69,11 +82,11 @@ def _matches(pattern: str, text: str) -> bool:
         return False
 
 
-def parse_filters(request: Request, known: Collection[str]) -> Filters:
+def parse_filters(request: Request, known: Collection[str] | None = None) -> Filters:
     """Read `filters` from a request.
 
     Raises:
-        BadParameter: no JSON of either form, or a name that is not in `known`.
+        BadParameter: no JSON of either form, or a name that is not in `known` (when that is given).
     """
     text = request.query.get("filters")
     if not text:
@@ -93,6 +106,6 @@ def parse_filters(request: Request, known: Collection[str]) -> Filters:
         else:
             raise BadParameter("invalid filter")
     for name in values:
-        if name not in known:
+        if known is not None and name not in known:
             raise BadParameter(f"invalid filter '{name}'")
     return Filters(values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from typing import TYPE_CHECKING
 
 from dockyard.engine import create
@@ -77,6 +78,10 @@ class HealthChecks:
         result: Document = {"Start": self._clock.now(), "End": 0.0, "ExitCode": 0, "Output": ""}
         output: list[bytes] = []
         timeout = (check.get("Timeout") or 0) / SECOND or DEFAULT_TIMEOUT
+        about = container.event_attributes(execID=secrets.token_hex(32))
+        shown_argv = argv[0] + " " + " ".join(argv[1:])
+        for action in ("exec_create", "exec_start"):
+            self._events.publish("container", f"{action}: {shown_argv}", container.id, about)
         try:
             process = await self._runtime.exec(container.id, spec)
             process.subscribe(lambda _, data: output.append(data))
@@ -98,6 +103,8 @@ class HealthChecks:
             else:
                 result["ExitCode"] = ended.result().code
                 result["Output"] = b"".join(output)[:MAX_OUTPUT].decode("utf-8", "replace")
+                about["exitCode"] = str(result["ExitCode"])
+                self._events.publish("container", "exec_die", container.id, about)
         except StartError as error:
             text = "OCI runtime exec failed: exec failed: unable to start container process: " + error.message
             result.update(ExitCode=-1, Output=text)

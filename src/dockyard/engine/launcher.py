@@ -80,10 +80,10 @@ class Launcher:
         Raises:
             EngineError, RuntimeFailure: it cannot be started; `release` takes back what it has got.
         """
-        sandbox = self._enter_networks(container)
         for mount in container.mounts:
             if mount["Type"] == "volume":
                 self.volume_event(container, mount, "mount")
+        sandbox = self._enter_networks(container)
         await self._publishing.publish(container)
         snapshot = self._runtime.snapshots.get(container.id)
         if snapshot is None:

@@ -120,7 +120,12 @@ class Lifecycle:
         container.process = None
         if container.stop_probing is not None:
             container.stop_probing()
+        if status.oom_killed:
+            self._events.publish("container", "oom", container.id, container.event_attributes())
         await self._launcher.release(container)
+        for mount in container.mounts:
+            if mount["Type"] == "volume":
+                self._launcher.volume_event(container, mount, "unmount")
         state = container.state
         ran = status.finished_at - state["StartedAt"]
         state.update(
@@ -133,13 +138,11 @@ class Lifecycle:
         state["Status"] = "restarting" if restart else "exited"
         self._registry.save(container)
         logger.info("containers/%s: exited with %s", container.name, status.code)
-        if status.oom_killed:
-            self._events.publish("container", "oom", container.id, container.event_attributes())
+        if container.stopping:
+            container.stopping = False
+            self._events.publish("container", "stop", container.id, container.event_attributes())
         extra = {"execDuration": str(int(ran)), "exitCode": str(status.code)}
         self._events.publish("container", "die", container.id, container.event_attributes(**extra))
-        for mount in container.mounts:
-            if mount["Type"] == "volume":
-                self._launcher.volume_event(container, mount, "unmount")
         container.streams.disconnect()
         self._launcher.log(container).end()
         container.notify(status.code)
@@ -203,13 +206,13 @@ class Lifecycle:
             if process is None:
                 return
             exited = self._exited_task(container)
+            container.stopping = True
         self._kill_event(container, number)
         process.signal(number)
         if not await self._within(exited, seconds):
             self._kill_event(container, signal.SIGKILL)
             process.signal(signal.SIGKILL)
             await exited
-        self._events.publish("container", "stop", container.id, container.event_attributes())
 
     def _end_waiting_for_restart(self, container: Container) -> bool:
         if container.status != "restarting" or container.restart_timer is None:

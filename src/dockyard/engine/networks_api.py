@@ -145,8 +145,11 @@ class NetworksApi:
 
     async def prune(self, request: Request) -> Response:
         filters = parse_filters(request, ("label", "label!", "until"))
+        until = filters.until(self._engine.clock.now())
         removed = []
         for network in self._engine.networks.all():
+            if network["Created"] >= until:
+                continue
             used = any(network["Name"] in c.endpoints for c in self._engine.registry)
             if network["Name"] in PREDEFINED or used or not filters.labels(network["Labels"]):
                 continue

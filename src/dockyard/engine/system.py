@@ -1,34 +1,23 @@
-"""Endpoints about the engine as a whole: ping, version, info, events, disk usage."""
+"""Endpoints about the engine as a whole: ping, version, info."""
 
 from __future__ import annotations
 
-import json
 import os
 import platform
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dockyard.engine import render, rootfs
-from dockyard.engine.errors import BadParameter
-from dockyard.engine.events import Event
-from dockyard.engine.filters import Filters, parse_filters
-from dockyard.engine.images import summary as image_summary
-from dockyard.engine.parameters import Document, timestamp
+from dockyard.engine.parameters import Document
 from dockyard.engine.routes import Routes
 from dockyard.engine.versions import API_VERSION, ENGINE_VERSION, MINIMUM_VERSION, text
 from dockyard.runtime.catalog import architecture
 from dockyard.wire.clock import rfc3339_nano
-from dockyard.wire.http import Request, Response, StreamResponse, json_response
+from dockyard.wire.http import Request, Response, json_response
 
 if TYPE_CHECKING:
     from dockyard.engine.engine import Engine
 
-_EVENT_FILTERS = (
-    "config container daemon event image label network node plugin scope secret service type volume"
-)
 _NO_CACHE = (("Cache-Control", "no-cache, no-store, must-revalidate"), ("Pragma", "no-cache"))
-_EVENT_TYPES = ("builder", "container", "daemon", "image", "network", "plugin", "volume")
 
 
 def routes(engine: Engine) -> Routes:
@@ -37,8 +26,6 @@ def routes(engine: Engine) -> Routes:
     yield "HEAD", "/_ping", api.ping
     yield "GET", "/version", api.version
     yield "GET", "/info", api.info
-    yield "GET", "/events", api.events
-    yield "GET", "/system/df", api.disk_usage
 
 
 class System:
@@ -167,80 +154,6 @@ class System:
                 ],
             }
         )
-
-    async def events(self, request: Request) -> StreamResponse:
-        since, until = timestamp(request, "since"), timestamp(request, "until")
-        if since is not None and until is not None and since > until:
-            raise BadParameter(f"`since` time ({since:.0f}) cannot be after `until` time ({until:.0f})")
-        filters = parse_filters(request, _EVENT_FILTERS.split())
-        source = self._engine.events.stream(lambda event: _wanted(event, filters), since, until)
-
-        async def lines() -> AsyncIterator[bytes]:
-            try:
-                async for event in source:
-                    yield json.dumps(event, separators=(",", ":")).encode() + b"\n"
-            finally:
-                await source.aclose()
-
-        return StreamResponse(200, [("Content-Type", "application/json")], lines())
-
-    async def disk_usage(self, request: Request) -> Response:
-        engine = self._engine
-        kinds = request.query.getlist("type")
-        for kind in kinds:
-            if kind not in ("container", "image", "volume", "build-cache"):
-                raise BadParameter(f"unknown object type: {kind}")
-        answer: Document = {}
-        if not kinds or "image" in kinds:
-            images = engine.runtime.images.list()
-            layers = {layer for image in images for layer in image.layers}
-            answer["LayersSize"] = sum(engine.runtime.images.layers.get(layer).size for layer in layers)
-            answer["Images"] = [image_summary(image, engine.registry) | {"SharedSize": 0} for image in images]
-        if not kinds or "container" in kinds:
-            now = engine.clock.now()
-            answer["Containers"] = []
-            for container in engine.registry:
-                shown = render.summary(container, engine.networks, now)
-                snapshot = engine.runtime.snapshots.get(container.id)
-                shown["SizeRw"] = rootfs.writable_size(snapshot) if snapshot else 0
-                answer["Containers"].append(shown)
-        if not kinds or "volume" in kinds:
-            answer["Volumes"] = [
-                {
-                    **volume,
-                    "UsageData": {
-                        "RefCount": len(engine.lifecycle.volume_users(volume["Name"])),
-                        "Size": engine.volumes.size(volume["Name"]),
-                    },
-                }
-                for volume in engine.volumes.all()
-            ]
-        if not kinds or "build-cache" in kinds:
-            answer["BuildCache"] = []
-        return json_response(answer)
-
-
-def _wanted(event: Event, filters: Filters) -> bool:
-    kind, actor = event["Type"], event["Actor"]
-    attributes = actor["Attributes"]
-    action = event["Action"].partition(":")[0]
-    if not (filters.exact("type", kind) and filters.exact("event", event["Action"], action)):
-        return False
-    for name in ("container", "image", "network", "volume"):
-        wanted = filters.get(name)
-        if not wanted:
-            continue
-        if name == "image" and kind == "container":
-            if not any(attributes.get("image", "").startswith(value) for value in wanted):
-                return False
-            continue
-        named = kind == name and any(
-            actor["ID"].startswith(value) or attributes.get("name") == value for value in wanted
-        )
-        carried = attributes.get("container", "").startswith(tuple(wanted)) if name == "container" else False
-        if not named and not (carried and attributes.get("container")):
-            return False
-    return filters.labels(attributes)
 
 
 def _operating_system() -> str:
