@@ -1,4 +1,4 @@
-"""`docker save`: images as an archive, laid out as OCI says, with the manifest that `docker load` reads."""
+"""Endpoints of image archives: save, laid out as OCI says with the manifest that `load` reads, and load."""
 
 from __future__ import annotations
 
@@ -7,13 +7,22 @@ import hashlib
 import json
 import tarfile
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from io import BytesIO
 from typing import IO, TYPE_CHECKING, Any
 
+from dockyard.engine.distribution.errors import TransferError
+from dockyard.engine.distribution.manifests import parse_platform
+from dockyard.engine.distribution.progress import Progress
+from dockyard.engine.distribution.streaming import stream
 from dockyard.engine.errors import NotFound
+from dockyard.engine.image_load import Load, LoadError
+from dockyard.engine.parameters import flag
 from dockyard.engine.routes import Routes
-from dockyard.runtime.images import Image, ImageNotFound
+from dockyard.engine.spool import spool
+from dockyard.runtime import catalog
+from dockyard.runtime.image_removal import repository
+from dockyard.runtime.images import Image, ImageNotFound, ImageStore
 from dockyard.runtime.references import InvalidReference, familiar
 from dockyard.wire.http import Request, StreamResponse
 
@@ -30,6 +39,7 @@ _INDEX = "application/vnd.oci.image.index.v1+json"
 def routes(engine: Engine) -> Routes:
     api = ImageArchives(engine)
     yield "GET", "/images/get", api.save
+    yield "POST", "/images/load", api.load
     yield "GET", "/images/{name:path}/get", api.save
 
 
@@ -37,30 +47,64 @@ class ImageArchives:
     """The family's handlers."""
 
     def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self._store = engine.runtime.images
 
     async def save(self, request: Request) -> StreamResponse:
         """Stream the named images; a tag that was asked for is in the archive, an id brings none along."""
         named = request.path_parameters.get("name")
         references = [named] if named else request.query.getlist("names")
-        wanted = [self._find(reference) for reference in references]
+        wanted = [one for reference in references for one in self._find(reference)]
         # The archive is written before its first byte is sent: what fails, fails with a status.
         archive = await asyncio.to_thread(self._write, wanted)
         return StreamResponse(200, [("Content-Type", "application/x-tar")], _read(archive))
 
-    def _find(self, reference: str) -> tuple[Image, str | None]:
-        """The image, and its tag if it was asked for by one."""
+    def _find(self, reference: str) -> list[tuple[Image, str | None]]:
+        """The images meant, each with its tag if a name was asked for; a bare name means all its tags."""
+        try:
+            name = familiar(reference)
+            bare = name != reference and familiar(f"{reference}:latest") == name
+        except InvalidReference:
+            bare, name = False, ""
+        tags = self._store.records.names_in(repository(name)) if bare else []
+        if tags:
+            return [(self._store.get(tag), tag) for tag in tags]
         try:
             image = self._store.get(reference)
-            tag = familiar(reference)
         except (ImageNotFound, InvalidReference):
+            if bare:
+                raise NotFound(f"No such image: {reference}") from None
             raise NotFound("reference does not exist") from None
-        return image, tag if tag in image.repo_tags else None
+        return [(image, name if name in image.repo_tags else None)]
+
+    async def load(self, request: Request) -> StreamResponse:
+        """Take in the images of an archive; whatever is wrong with it stands in the stream."""
+        quiet = flag(request, "quiet")
+        platform = parse_platform(request.query.get("platform"), catalog.architecture())
+        file = await spool(request.stream(), self._store.root)
+        loop = asyncio.get_running_loop()
+
+        def work(progress: Progress) -> None:
+            def bar(status: str, identifier: str, total: int) -> Callable[[int], None]:
+                return (lambda _: progress.check()) if quiet else progress.bar(status, identifier, total)
+
+            with file:
+                try:
+                    images = Load(self._store, platform, progress.text, bar).run(file)
+                except LoadError as error:
+                    raise TransferError(str(error)) from None
+            for image in images:
+                loop.call_soon_threadsafe(self._tell, image)
+
+        return StreamResponse(200, [("Content-Type", "application/json")], stream(work))
+
+    def _tell(self, image: Image) -> None:
+        self._engine.events.publish("image", "load", image.id, {"name": image.id})
 
     def _write(self, wanted: Sequence[tuple[Image, str | None]]) -> IO[bytes]:
         file = tempfile.TemporaryFile()  # noqa: SIM115  - whoever streams it closes it
         with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
-            _Archive(archive, self._store.layers.write_tar).write(wanted)
+            _Archive(archive, self._store).write(wanted)
         file.seek(0)
         return file
 
@@ -68,9 +112,9 @@ class ImageArchives:
 class _Archive:
     """One archive while it is written; a blob that several images share is in it once."""
 
-    def __init__(self, archive: tarfile.TarFile, write_layer: Any) -> None:
+    def __init__(self, archive: tarfile.TarFile, store: ImageStore) -> None:
         self._archive = archive
-        self._write_layer = write_layer
+        self._store = store
         self._written: set[str] = set()
 
     def write(self, wanted: Sequence[tuple[Image, str | None]]) -> None:
@@ -78,7 +122,7 @@ class _Archive:
         listed: dict[str, dict[str, Any]] = {}
         for image, tag in wanted:
             layers = [self._layer(digest) for digest in image.layers]
-            text = self._document(image)
+            text = self._store.document(image)
             config = self._blob(text, _CONFIG)
             manifest = {"schemaVersion": 2, "mediaType": _MANIFEST, "config": config, "layers": layers}
             descriptor = self._blob(json.dumps(manifest).encode(), _MANIFEST)
@@ -99,14 +143,9 @@ class _Archive:
         self._add("index.json", json.dumps(index).encode())
         self._add("manifest.json", json.dumps([*listed.values()]).encode())
 
-    @staticmethod
-    def _document(image: Image) -> bytes:
-        """The configuration byte for byte as its id was computed from."""
-        return json.dumps(image.config, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-
     def _layer(self, digest: str) -> dict[str, Any]:
         with tempfile.TemporaryFile() as file:
-            self._write_layer(digest, file)
+            self._store.layers.write_tar(digest, file)
             size = file.tell()
             file.seek(0)
             if digest not in self._written:

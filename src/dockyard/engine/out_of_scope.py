@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dockyard.engine.errors import BadParameter, Failed, NotFound, NotSupported, Unavailable
-from dockyard.engine.images import unreachable
-from dockyard.engine.parameters import json_body
 from dockyard.engine.routes import Routes
-from dockyard.wire.http import Handler, Request, Response, json_response
+from dockyard.wire.http import Request, Response, json_response
 
 if TYPE_CHECKING:
     from dockyard.engine.engine import Engine
@@ -35,12 +33,6 @@ def routes(engine: Engine) -> Routes:
     yield "GET", "/plugins/{name:path}/json", _plugin
     yield "POST", "/session", _session
     yield "POST", "/grpc", _grpc
-    yield "POST", "/auth", _auth
-    for method, path in (
-        ("POST", "/commit"),
-        ("POST", "/images/load"),
-    ):
-        yield method, path, _missing(engine, path)
 
 
 async def _swarm(request: Request) -> Response:
@@ -71,22 +63,3 @@ async def _session(request: Request) -> Response:
 
 async def _grpc(request: Request) -> Response:
     raise Failed("no upgrade proto in request")
-
-
-async def _auth(request: Request) -> Response:
-    if not await request.body():
-        raise Failed("EOF")
-    server = str((await json_body(request)).get("serveraddress") or "https://registry-1.docker.io/")
-    host = server.partition("://")[2].partition("/")[0] or server
-    # Differs: upstream asks the registry; images are pushed and pulled nowhere here.
-    raise Failed(unreachable(f"{host}/"))
-
-
-def _missing(engine: Engine, path: str) -> Handler:
-    async def answer(request: Request) -> Response:
-        if "{id}" in path:
-            engine.registry.get(request.path_parameters["id"])
-        # Differs: copying files, commits, exports and loads are not there.
-        raise NotSupported(f"dockyard does not have {request.method} {path.replace(':path', '')}")
-
-    return answer

@@ -161,6 +161,8 @@ class ImageStore:
             "os": "linux",
             "rootfs": {"type": "layers", "diff_ids": layers},
         }
+        if comment:
+            document["comment"] = comment
         if author or below.get("author"):
             document["author"] = author or below["author"]
         size = (base.size if base else 0) + (layer.size if layer else 0)

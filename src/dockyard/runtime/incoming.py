@@ -3,8 +3,8 @@
 import hashlib
 import json
 from types import TracebackType
-from typing import BinaryIO
 
+from dockyard.runtime.decompress import Source
 from dockyard.runtime.image import Image, ImageConfig
 from dockyard.runtime.image_history import moment_of
 from dockyard.runtime.image_records import Records
@@ -51,7 +51,7 @@ class Incoming:
             return False
         return True
 
-    def add(self, archive: BinaryIO, expected: str | None = None) -> Layer:
+    def add(self, archive: Source, expected: str | None = None) -> Layer:
         """Unpack the next layer, an uncompressed archive. Raises LayerError; BadImage for a wrong diff id."""
         below = [layer.tree for layer in self._layers]
         layer = self._store.add_archive(archive, below, expected=expected, announce=self._spare)

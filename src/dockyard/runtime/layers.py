@@ -51,6 +51,14 @@ class Layers:
         record = self._record(digest)
         return Layer(digest, record["size"], self.path(digest))
 
+    def has(self, digest: str) -> bool:
+        """Whether the layer is there now."""
+        try:
+            self._record(digest)
+        except KeyError:
+            return False
+        return True
+
     def entries(self, digest: str) -> list[Entry]:
         return [Entry(*row) for row in self._record(digest)["entries"]]
 

@@ -1,0 +1,164 @@
+"""Pulls an image: manifest, configuration, layers; seen in the store when all of it is there."""
+
+from __future__ import annotations
+
+import tempfile
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from dockyard.engine.distribution.client import Client
+from dockyard.engine.distribution.credentials import NOBODY, Credentials
+from dockyard.engine.distribution.download import download
+from dockyard.engine.distribution.errors import TransferError
+from dockyard.engine.distribution.location import Location
+from dockyard.engine.distribution.manifests import Descriptor, Manifest, Platform
+from dockyard.engine.distribution.progress import Progress, Watched
+from dockyard.runtime.decompress import Decompressed
+from dockyard.runtime.disk_room import NoRoom, full, room
+from dockyard.runtime.image_records import Blob
+from dockyard.runtime.images import Image, ImageNotFound, ImageStore
+from dockyard.runtime.incoming import MAX_CONFIG, BadImage, Incoming, read_config
+from dockyard.runtime.layer_entry import LayerError
+
+_AT_ONCE = 3  # downloads, as upstream has it
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a reference means in its registry. `top` is what the tag or digest names, maybe a list."""
+
+    top: Manifest
+    image: Manifest
+
+
+class Pull:
+    """One pull. Blocking: use it in a thread."""
+
+    def __init__(
+        self, store: ImageStore, location: Location, platform: Platform, credentials: Credentials = NOBODY
+    ) -> None:
+        self._store = store
+        self._location = location
+        self._platform = platform
+        self._client = Client(location, credentials)
+
+    def find(self) -> Found:
+        """Ask for the manifest; nothing is fetched yet. Raises TransferError."""
+        top = self._client.manifest(self._location.wanted)
+        if not top.is_list:
+            return Found(top, top)
+        return Found(top, self._client.manifest(top.choose(self._platform).digest))
+
+    def run(self, found: Found, progress: Progress) -> Image:
+        """Fetch what isn't there. Raises TransferError; then nothing stays."""
+        location = self._location
+        progress.say(f"Pulling from {location.path}", location.wanted)
+        before = self._store.find(location.reference)
+        try:
+            image = self._known(found.image) or self._fetch(found.image, progress)
+        except (LayerError, BadImage) as error:
+            raise TransferError(f"failed to register layer: {error}") from error
+        except OSError as error:
+            if full(error):
+                raise TransferError(str(NoRoom())) from error
+            raise TransferError(str(error)) from error
+        with self._store.records.lock:
+            self._store.tag(image.id, f"{location.name}@{found.top.digest}")
+            if location.tag:
+                self._store.tag(image.id, location.reference)
+        same = before is not None and before.id == image.id
+        progress.say(f"Digest: {found.top.digest}")
+        what = "Image is up to date" if same else "Downloaded newer image"
+        progress.say(f"Status: {what} for {location.reference}")
+        return image
+
+    def _known(self, manifest: Manifest) -> Image | None:
+        """An image's id is the digest of its configuration: it may be here without its name."""
+        try:
+            return self._store.get(manifest.config.digest)
+        except ImageNotFound:
+            return None
+
+    def _fetch(self, manifest: Manifest, progress: Progress) -> Image:
+        config = manifest.config
+        if config.size > MAX_CONFIG:
+            raise TransferError("invalid manifest: the image's configuration is too long")
+        with tempfile.TemporaryFile(dir=self._store.root) as file:
+            download(self._client, config, file, lambda _: progress.check())
+            document = file.read()
+        diff_ids = read_config(document)["rootfs"]["diff_ids"]
+        layers = manifest.layers
+        if len(layers) != len(diff_ids):
+            raise TransferError("layers from manifest don't match image configuration")
+        with tempfile.TemporaryDirectory(dir=self._store.root, prefix="pull-") as directory:
+            transfer = _Layers(self._store, self._client, self._location, Path(directory), progress)
+            with self._store.incoming() as incoming:
+                transfer.run(incoming, [*zip(layers, diff_ids, strict=True)])
+                return incoming.finish(document)
+
+
+class _Layers:
+    """The layers of one pull: downloads side by side, unpacking in order."""
+
+    def __init__(
+        self, store: ImageStore, client: Client, location: Location, directory: Path, progress: Progress
+    ) -> None:
+        self._store = store
+        self._client = client
+        self._repository = location.repository
+        self._directory = directory
+        self._progress = progress
+
+    def run(self, incoming: Incoming, layers: list[tuple[Descriptor, str]]) -> None:
+        progress = self._progress
+        here = [self._store.layers.has(diff_id) for _, diff_id in layers]
+        for (blob, _), known in zip(layers, here, strict=True):
+            progress.layer("Already exists" if known else "Pulling fs layer", _short(blob))
+        needed = sum(blob.size for (blob, _), known in zip(layers, here, strict=True) if not known)
+        if needed > room(self._directory):
+            raise NoRoom
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            waiting: list[Future[IO[bytes]] | None] = []
+            for number, ((blob, _), known) in enumerate(zip(layers, here, strict=True)):
+                if not known and number >= _AT_ONCE:
+                    progress.layer("Waiting", _short(blob))
+                waiting.append(None if known else pool.submit(self._download, blob))
+            try:
+                for (blob, diff_id), future in zip(layers, waiting, strict=True):
+                    self._take(incoming, blob, diff_id, future)
+            except BaseException:
+                progress.stop()
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    def _download(self, blob: Descriptor) -> IO[bytes]:
+        name = _short(blob)
+        file = open(self._directory / blob.digest.replace(":", "-"), "w+b")  # noqa: SIM115  - closed in _take
+        try:
+            download(self._client, blob, file, self._progress.bar("Downloading", name, blob.size))
+        except BaseException:
+            file.close()
+            raise
+        self._progress.layer("Verifying Checksum", name)
+        self._progress.layer("Download complete", name)
+        return file
+
+    def _take(
+        self, incoming: Incoming, blob: Descriptor, diff_id: str, future: Future[IO[bytes]] | None
+    ) -> None:
+        if future is None:
+            if not incoming.have(diff_id):
+                raise TransferError("a layer was removed while the image was pulled: try again")
+        else:
+            with future.result() as file:
+                bar = self._progress.bar("Extracting", _short(blob), blob.size)
+                incoming.add(Watched(Decompressed(file), file, bar), diff_id)
+            Path(self._directory / blob.digest.replace(":", "-")).unlink()
+            self._progress.layer("Pull complete", _short(blob))
+        self._store.records.add_blob(diff_id, Blob(self._repository, blob.digest, blob.size))
+
+
+def _short(blob: Descriptor) -> str:
+    return blob.digest.removeprefix("sha256:")[:12]
