@@ -79,7 +79,8 @@ def _entry(path: str, host: str, status: os.stat_result, seen: dict[tuple[int, i
     elif stat.S_ISLNK(status.st_mode):
         kind, link, mode = "l", os.readlink(host), 0o777
     elif is_whiteout(status):
-        return Entry(path, "w", 0, mtime=int(status.st_mtime))
+        # Without a time: the moment at which a deletion was noted would make every build another layer.
+        return Entry(path, "w", 0)
     elif stat.S_ISREG(status.st_mode):
         size = status.st_size
         if status.st_nlink > 1:
