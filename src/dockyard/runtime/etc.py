@@ -6,7 +6,10 @@ from pathlib import Path
 
 from dockyard.runtime.spec import ContainerSpec, Mount
 
-_LOCAL = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+_LOCAL = (
+    "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\n"
+    "ff00::\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n"
+)
 
 
 def write_etc(spec: ContainerSpec, resolv_conf: str) -> None:

@@ -211,7 +211,7 @@ class _Build:
             await self._steps.do(instruction)
             if state.image is not None:
                 self._stream(f" ---> {short_id(state.image.id)}\n")
-        if state.image is not None and stage.body and not self._options.quiet:
+        if state.image is not None and not self._options.quiet:
             self._queue.put_nowait({"aux": {"ID": state.image.id}})
 
     async def _begin(self, base: str) -> StageState:

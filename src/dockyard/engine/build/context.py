@@ -14,6 +14,7 @@ from dockyard.engine.errors import BadParameter, Failed
 from dockyard.runtime.layer_tar import LayerError, extract
 from dockyard.runtime.union import Union
 
+_BLOCK = 512
 _PLAIN_DOCKERFILE = re.compile(rb"\s*(#|[A-Za-z]+\s)")
 
 
@@ -22,8 +23,17 @@ async def receive(body: AsyncIterator[bytes], directory: Path) -> IO[bytes]:
     spool = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115  - the caller closes it
     async for chunk in body:
         spool.write(chunk)
+    if _is_plain_tar(spool):
+        # The command line leaves the end away when it adds a Dockerfile of its own (`-f -`).
+        spool.seek(0, os.SEEK_END)
+        spool.write(bytes(-spool.tell() % _BLOCK + 2 * _BLOCK))
     spool.seek(0)
     return spool
+
+
+def _is_plain_tar(spool: IO[bytes]) -> bool:
+    spool.seek(257)
+    return spool.read(5) == b"ustar"
 
 
 class Context:

@@ -69,12 +69,14 @@ class Step:
         runtime = self._runtime
         prepare = runtime.snapshots.prepare
         rootfs = await asyncio.to_thread(prepare, self.id, state.image, temporary=True)
-        runtime.network.attach(self.id, groups=self._around.groups)
+        sandbox = runtime.network.attach(self.id, groups=self._around.groups)
         try:
             volumes = [path.strip("/") for path in state.config.get("Volumes") or {}]
             for path in (state.directory, *(f"/{volume}" for volume in volumes)):
                 make_directory(rootfs, path, overlay=runtime.driver.traits.overlay)
-            targets = await self._execute(rootfs, state, command, mounts, output)
+            own = [(sandbox.address, self.id[:12])] if self._around.groups else []
+            hosts = (*self._around.hosts, *own)
+            targets = await self._execute(rootfs, state, command, mounts, hosts, output)
             return await asyncio.to_thread(runtime.snapshots.diff, self.id, discard=volumes, mounted=targets)
         except StartError as error:
             message = error.message
@@ -93,6 +95,7 @@ class Step:
         state: StageState,
         command: Command,
         mounts: Prepares,
+        hosts: tuple[tuple[str, str], ...],
         output: Callable[[str], None],
     ) -> list[str]:
         """Run the command to its end, and no process stays; returns where something was mounted."""
@@ -115,7 +118,7 @@ class Step:
                     sandbox=self.id,
                     hostname=self.id[:12],
                     mounts=(*self._mounts(command, scratch), *mounted),
-                    hosts=self._around.hosts,
+                    hosts=hosts,
                 )
                 try:
                     await self._wait(await self._runtime.run(spec), command, output)

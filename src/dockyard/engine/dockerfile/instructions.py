@@ -114,8 +114,11 @@ def _read_copy(line: Line, base: Instruction, escape: str) -> Instruction:
     found = json_array(line.rest)
     words = blank_separated(line.rest) if found is None else found
     if len(words) < 2:
-        missing = ", but only one was provided. Destination could not be determined" if words else ""
-        raise _Mistake(f"{base.name} requires at least two arguments{missing}")
+        # Upstream counts an empty line as one argument too.
+        raise _Mistake(
+            f"{base.name} requires at least two arguments, but only one was provided. "
+            "Destination could not be determined"
+        )
     return _with(base, args=tuple(words), is_json=found is not None, heredocs=line.heredocs)
 
 
