@@ -13,7 +13,7 @@ from dockyard.engine.moments import moment
 from dockyard.engine.parameters import Document, flag
 from dockyard.engine.registry import Registry
 from dockyard.engine.routes import Routes
-from dockyard.engine.versions import ENGINE_VERSION
+from dockyard.engine.versions import ENGINE_VERSION, split_version
 from dockyard.runtime.image_removal import Report, User, chain_ids
 from dockyard.runtime.images import Image, ImageInUse, ImageNotFound
 from dockyard.runtime.references import InvalidReference
@@ -58,6 +58,37 @@ def _line(message: Document) -> bytes:
     return json.dumps(message, separators=(",", ":")).encode() + b"\r\n"
 
 
+# An image's configuration always shows these.
+_ALWAYS: Document = {
+    "Cmd": None,
+    "Entrypoint": None,
+    "Env": None,
+    "Labels": None,
+    "OnBuild": None,
+    "User": "",
+    "Volumes": None,
+    "WorkingDir": "",
+}
+
+
+def _older(entry: Document, version: tuple[int, int]) -> Document:
+    """Return what older clients find in the entry of an image."""
+    extra: Document = {}
+    if version < (1, 44):
+        extra["VirtualSize"] = entry["Size"]
+    if version < (1, 43) and not entry["RepoTags"]:
+        extra["RepoTags"] = ["<none>:<none>"]
+        if not entry["RepoDigests"]:
+            extra["RepoDigests"] = ["<none>@<none>"]
+    return extra
+
+
+def shown_config(config: Document) -> Document:
+    """Return the `config` of an image as it is shown: these fields always, others when they say something."""
+    shown = {**_ALWAYS, **{key: value for key, value in config.items() if value}}
+    return dict(sorted(shown.items()))
+
+
 class Images:
     """The family's handlers."""
 
@@ -84,22 +115,24 @@ class Images:
         since = [self._image(value).created for value in filters.get("since")]
         until = self._until(filters)
         patterns = [pattern(value) for value in filters.get("reference")]
+        version, _ = split_version(request.path)
         shown = []
         for image in self._store.list(all=flag(request, "all")):
-            entry = summary(image, self._engine.registry)
+            entry = summary(image, self._engine.registry) | {"Containers": -1}
             if patterns:
-                tags = [tag for tag in image.repo_tags if any(pattern.fullmatch(tag) for pattern in patterns)]
-                if not tags:
+                for key in ("RepoTags", "RepoDigests"):
+                    entry[key] = [name for name in entry[key] if any(one.fullmatch(name) for one in patterns)]
+                if not entry["RepoTags"] and not entry["RepoDigests"]:
                     continue
-                entry["RepoTags"] = tags
+            named = bool(image.repo_tags or (image.repo_digests and not dangling))
             if (
-                (dangling is None or dangling == (not image.repo_tags))
+                (dangling is None or dangling != named)
                 and (until is None or image.created < until)
                 and filters.labels(entry["Labels"])
                 and all(image.created < other for other in before)
                 and all(image.created > other for other in since)
             ):
-                shown.append(entry)
+                shown.append(entry | _older(entry, version))
         return json_response(shown)
 
     async def inspect(self, request: Request) -> Response:
@@ -118,12 +151,20 @@ class Images:
                 "Architecture": config.get("architecture", ""),
                 "Os": config.get("os", "linux"),
                 "Size": image.size,
-                "GraphDriver": {"Data": {}, "Name": self._engine.runtime.driver.traits.name},
+                "GraphDriver": self._graph(image),
                 "RootFS": {"Type": "layers", "Layers": list(image.layers)},
                 "Metadata": {"LastTagTime": _NEVER if image.tagged is None else rfc3339_nano(image.tagged)},
-                "Config": config.get("config") or {},
+                "Config": shown_config(config.get("config") or {}),
             }
         )
+
+    def _graph(self, image: Image) -> Document:
+        """Where the layers are on the disk."""
+        # Differs: an image's layers are joined for containers only, so no MergedDir and no WorkDir are shown.
+        *lower, top = ["", *(str(path) for path in self._store.layer_paths(image))]
+        data = {"LowerDir": ":".join(reversed(lower[1:])), "UpperDir": top}
+        name = self._engine.runtime.driver.traits.name
+        return {"Data": {key: value for key, value in data.items() if value}, "Name": name}
 
     async def history(self, request: Request) -> Response:
         image = self._image(request.path_parameters["name"])
