@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from dockyard.engine import (
     archive_api,
     build_api,
+    commit,
     containers,
     disk_usage,
     events_api,
@@ -66,6 +67,7 @@ class Engine:
             disk_usage,
             containers,
             archive_api,
+            commit,
             streams_api,
             exec_api,
             image_archives,
