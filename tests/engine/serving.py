@@ -58,6 +58,18 @@ class EngineProcess:
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == "ready\n"
 
+    @property
+    def pid(self) -> int:
+        """Its process; raises AssertionError when it does not run."""
+        assert self._process is not None
+        return self._process.pid
+
+    def wait(self) -> None:
+        """Return when it has ended, whoever did it."""
+        assert self._process is not None
+        self._process.communicate(timeout=30)
+        self._process = None
+
     def stop(self) -> None:
         """End it in peace."""
         self._end(signal.SIGTERM)

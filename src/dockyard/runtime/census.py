@@ -123,6 +123,29 @@ def marked(prefix: str) -> set[int]:
     return {pid for pid in table() if (mark(pid) or "").startswith(prefix)}
 
 
+def rooted(home: str) -> set[int]:
+    """Every process in another mount namespace whose root file system is a container's below `home`.
+
+    The kernel ends a container's processes with their parent, but for a set-uid program, which forgets it.
+    """
+    sign = home.replace("\\", "\\134").replace(" ", "\\040")  # as mountinfo writes paths
+    ours = os.stat("/proc/self/ns/mnt").st_ino
+    judged: dict[int, bool] = {ours: False}
+    found: set[int] = set()
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            namespace = os.stat(f"/proc/{name}/ns/mnt").st_ino
+            if namespace not in judged:
+                with open(f"/proc/{name}/mountinfo") as file:
+                    root = file.readline()
+                judged[namespace] = f"upperdir={sign}/" in root or f" {sign}/" in root
+        except OSError:
+            continue  # gone since it was listed, or another user's
+        if judged[namespace]:
+            found.add(int(name))
+    return found
+
+
 def first_child(pid: int) -> int | None:
     """The oldest child of `pid`."""
     try:

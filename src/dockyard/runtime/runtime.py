@@ -79,7 +79,7 @@ class Runtime:
         itself: programs then run without the filter, in the host's network. Raises NoDriver.
         """
         root.mkdir(parents=True, exist_ok=True)
-        _kill_left_over(str(root.resolve()))
+        _kill_left_over(root)
         runtime = cls(root, clock)
         try:
             runtime.driver, runtime.trials = await choose_driver(root, runtime._run_with, wanted=driver)
@@ -212,9 +212,7 @@ class Runtime:
 
     def _plan(self, spec: ContainerSpec, process: ProcessSpec, *, joins: str | None) -> Plan:
         account = self._account(spec, process.user)
-        env = {"PATH": DEFAULT_PATH, "HOME": account.home, **process.env}
-        if process.tty:
-            env.setdefault("TERM", "xterm")
+        env = _environment(process, account.home)
         plan: Plan = {
             "key": f"{spec.id}.{next(self._keys)}",
             "joins": joins,
@@ -386,9 +384,21 @@ class Runtime:
         """PR_SET_PDEATHSIG has killed its children; what a tracer leaves is found by its mark."""
         if not self._closing:
             logger.error("runtime: the parent of all containers has died, and they with it")
-        _kill_left_over(self._mark)
+        _kill_left_over(self.root)
         for key in list(self._processes):
             self._finish(key, ExitStatus(137, 9, False, self._clock.now()))
+
+
+def _environment(process: ProcessSpec, home: str) -> dict[str, str]:
+    """The variables in upstream's order: PATH, HOSTNAME, TERM, the container's own, HOME."""
+    first = {"PATH": DEFAULT_PATH}
+    if "HOSTNAME" in process.env:
+        first["HOSTNAME"] = process.env["HOSTNAME"]
+    if process.tty:
+        first["TERM"] = "xterm"
+    env = {**first, **process.env}
+    env.setdefault("HOME", home)
+    return env
 
 
 def _mount_plan(mount: Mount) -> MountPlan:
@@ -426,10 +436,11 @@ def _start_error(plan: Plan, message: dict[str, Any]) -> RuntimeFailure:
             return StartError(126, f"{step}: {message['message']}")
 
 
-def _kill_left_over(mark: str) -> None:
+def _kill_left_over(root: Path) -> None:
     """Kills what an earlier daemon of this home left, when both it and its parent were killed."""
+    home = str(root.resolve())
     deadline = time.monotonic() + 0.5
-    while (left := census.marked(f"{mark}/")) and time.monotonic() < deadline:
+    while (left := census.marked(f"{home}/") | census.rooted(home)) and time.monotonic() < deadline:
         for pid in left:
             try:
                 os.kill(pid, 9)

@@ -38,9 +38,11 @@ def find_account(trees: Sequence[Path], user: str, more: Sequence[str] = ()) -> 
     gid = int(entry[3]) if entry else 0
     home = entry[5] if entry and entry[5] else "/"
     if group:
-        return Account(uid, _group(groups, group), tuple(_group(groups, one) for one in more), home)
-    extra = [int(line[2]) for line in groups if entry and entry[0] in line[3].split(",")]
-    return Account(uid, gid, (*extra, *(_group(groups, one) for one in more)), home)
+        gid, extra = _group(groups, group), []
+    else:
+        extra = [int(line[2]) for line in groups if entry and entry[0] in line[3].split(",")]
+    more_groups = [_group(groups, one) for one in more]
+    return Account(uid, gid, tuple(dict.fromkeys([gid, *extra, *more_groups])), home)
 
 
 def _group(groups: list[list[str]], wanted: str) -> int:
