@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from dockyard.clients import docker_settings
 from dockyard.errors import UserError
 from dockyard.home import Home
 
@@ -124,10 +125,15 @@ def sockets(home: Home) -> Iterator[Finding]:
         yield Finding("loopback", "bad", f"127.0.0.1 can't be listened on: {error.strerror}", advice)
 
 
-# Command, arguments that make it name its version, and what is lost without it.
+# What it is called here, what makes it name its version, and what is lost without it.
+_DOCKER = (
+    "the docker SDK does without, lesson 03 does not: `sudo apt install docker-cli` (or docker.io), or while "
+    "there is a network remove .venv/share/dockyard/ready and run ./dockyard again, which fetches it"
+)
 CLIENTS = (
     ("kubectl", ("version", "--client"), "the lessons about Kubernetes use it; ./dockyard sets it up"),
-    ("docker", ("--version",), "the lessons use the docker SDK; the command `docker` is optional"),
+    ("docker", ("--version",), _DOCKER),
+    ("docker compose", ("version",), "lesson 03 uses it: remove .venv and run ./dockyard again"),
     ("git", ("--version",), "optional"),
 )
 
@@ -135,17 +141,23 @@ CLIENTS = (
 def clients(home: Home) -> Iterator[Finding]:
     """The command-line clients that a learner's shell finds, and their versions."""
     path = str(Path(sys.executable).parent) + os.pathsep + os.environ.get("PATH", os.defpath)
+    environment = os.environ | docker_settings(home)
     for name, arguments, without in CLIENTS:
-        found = shutil.which(name, path=path)
+        program, *words = name.split()
+        found = shutil.which(program, path=path)
         if found is None:
             yield Finding(name, "warn", "not found", without)
             continue
         try:
-            done = subprocess.run([found, *arguments], capture_output=True, text=True, timeout=10)
-            value = (done.stdout.strip().splitlines() or ["no version"])[0]
+            command = [found, *words, *arguments]
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=10)
         except (OSError, subprocess.TimeoutExpired) as error:
             yield Finding(name, "warn", f"{found} does not run: {error}", without)
             continue
+        if words and done.returncode:
+            yield Finding(name, "warn", f"{found} does not know {' '.join(words)}", without)
+            continue
+        value = (done.stdout.strip().splitlines() or ["no version"])[0]
         yield Finding(name, "ok", f"{value} ({found})")
 
 

@@ -10,6 +10,7 @@ import click
 
 from dockyard.backends import choose
 from dockyard.cli._options import answer, json_option
+from dockyard.clients import docker_settings
 from dockyard.home import Home
 
 
@@ -25,6 +26,7 @@ def command(as_json: bool) -> None:
     variables = {
         "DOCKER_HOST": backend.docker_host,
         "DOCKYARD_HOME": str(home.root),
+        **docker_settings(home),
     }
     if backend.has_cluster:
         variables["KUBECONFIG"] = str(backend.kubeconfig)

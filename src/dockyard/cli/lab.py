@@ -11,6 +11,7 @@ import click
 
 from dockyard.backends import choose
 from dockyard.cli._backend import bring_up
+from dockyard.clients import docker_settings
 from dockyard.errors import UserError
 from dockyard.exercises.answers import Labs
 from dockyard.home import Home, project_root
@@ -79,6 +80,7 @@ def environment(home: Home) -> dict[str, str]:
         "KUBECONFIG": str(home.kubeconfig),
         "DOCKYARD_HOME": str(home.root),
         "DOCKYARD_PROJECT": str(project_root()),
+        **docker_settings(home),
     }
 
 

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from dockyard.errors import UserError, explain
-from dockyard.setup import proot, wheelhouse
+from dockyard.setup import docker_cli, proot, wheelhouse
 from dockyard.setup.environment import Environment
 from dockyard.setup.lock import exclusive
 from dockyard.setup.report import say, step
@@ -56,6 +56,7 @@ def set_up(environment: Environment, groups: list[str]) -> None:
         environment.install(["course", *groups])
         wheelhouse.fill(environment)
         proot.fetch_if_needed(environment)
+        docker_cli.fetch_if_needed(environment)
         compile_source(environment)
         shutil.copy(environment.locks / "course.txt", environment.stamps.directory)
         shutil.copy(environment.locks / "wheelhouse.txt", environment.stamps.directory)

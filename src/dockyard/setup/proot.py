@@ -11,10 +11,10 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from dockyard.errors import UserError
+from dockyard.setup.apt import Apt
 from dockyard.setup.environment import Environment
 from dockyard.setup.report import say, step
 from dockyard.setup.run import run
@@ -54,26 +54,17 @@ def needed() -> bool:
 
 def fetch(target: Path) -> None:
     """Download and unpack proot and its libraries into `target`. Raises UserError when that can't be."""
-    if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
-        raise UserError("there is no apt on this machine")
     work = target.with_name("proot.part")
-    shutil.rmtree(work, ignore_errors=True)
-    for directory in ("lists/partial", "cache/archives/partial", "root"):
-        (work / directory).mkdir(parents=True)
-    (work / "status").touch()
-    (work / "sources.list").write_text(_source())
-    apt = ["apt-get", "-q", *_private(work)]
-    run([*apt, "update"], "apt can't read its mirror")
+    apt = Apt(work, _source())
+    apt.update()
     packages = list(PACKAGES)
     try:
-        run([*apt, "download", *packages], "apt can't download proot", cwd=work)
+        apt.download(packages)
     except UserError:
         # Releases from before the change to 64-bit times call the library by its older name.
         packages[-1] = "libarchive13"
-        run([*apt, "download", *packages], "apt can't download proot", cwd=work)
-    for package in work.glob("*.deb"):
-        run(["dpkg-deb", "-x", package, work / "root"], f"cannot unpack {package.name}")
-    _assemble(work / "root", work / "done")
+        apt.download(packages)
+    _assemble(apt.unpack(), work / "done")
     shutil.rmtree(target, ignore_errors=True)
     (work / "done").rename(target)
     shutil.rmtree(work)
@@ -89,25 +80,6 @@ def _assemble(root: Path, target: Path) -> None:
         for found in root.rglob(name):
             shutil.copy2(found, library / name)  # follows the link to the real file
             break
-
-
-def _private(work: Path) -> Sequence[str]:
-    """Options that keep apt inside `work`, so that it needs no privileges and changes nothing here."""
-    settings = {
-        "Dir::State": work,
-        "Dir::State::lists": work / "lists",
-        "Dir::State::status": work / "status",
-        "Dir::Cache": work / "cache",
-        "Dir::Etc::sourcelist": work / "sources.list",
-        "Dir::Etc::sourceparts": "/dev/null",
-        "Debug::NoLocking": "1",
-        "Acquire::Languages": "none",
-        "Acquire::Retries": "3",
-        # A mirror that lags behind is as good here: the distribution's signature is what counts.
-        "Acquire::Check-Valid-Until": "false",
-        "APT::Sandbox::User": "root",
-    }
-    return [f"-o{name}={value}" for name, value in settings.items()]
 
 
 def _source() -> str:

@@ -17,6 +17,7 @@ from IPython.core.getipython import get_ipython
 from IPython.display import display
 
 from dockyard.backends import Backend, choose
+from dockyard.clients import docker_settings
 from dockyard.errors import UserError
 from dockyard.exercises import Course, Lesson, Mistake
 from dockyard.exercises.answers import Labs
@@ -124,6 +125,7 @@ class Notebook:
         os.environ["DOCKER_HOST"] = self.backend.docker_host
         os.environ["KUBECONFIG"] = str(self.backend.kubeconfig)
         os.environ["PATH"] = tool_path()
+        os.environ.update(docker_settings(self.home))
 
     def install(self) -> None:
         """Make %%answer known to IPython, and failing cells fail where the runner asked for it."""

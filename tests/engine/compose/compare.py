@@ -59,8 +59,8 @@ def arrange(lines: list[str]) -> tuple[list[str], dict[str, list[str]]]:
 def differences(step: Step, outcome: Outcome) -> list[str]:
     """Return what is not as recorded, in words; empty when everything is."""
     if "http_get" in step:
-        recorded, said = (step["status"], step["body"]), (outcome.code, outcome.stdout)
-        return [] if recorded == said else [f"answered {said}, recorded {recorded}"]
+        answers = (step["status"], step["body"]), (outcome.code, outcome.stdout)
+        return [] if answers[0] == answers[1] else [f"answered {answers[1]}, recorded {answers[0]}"]
     found = []
     if outcome.code != step["exit_code"]:
         found.append(f"exit code {outcome.code}, recorded {step['exit_code']}")
@@ -89,7 +89,7 @@ def _compare(name: str, recorded: str, said: str, *, only_last: bool) -> list[st
 
 
 def _canonical(line: str) -> str:
-    """Return a JSON object with its lists in one order, without a stand-in's labels; other lines as they are."""
+    """Return a JSON object with its lists in one order, without a stand-in's labels; other lines as is."""
     try:
         document = json.loads(line)
     except ValueError:

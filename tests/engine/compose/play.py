@@ -107,7 +107,9 @@ class Player:
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
-        assert process.stdin and process.stdout and process.stderr
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
         collected: dict[str, bytearray] = {"stdout": bytearray(), "stderr": bytearray()}
         enough = threading.Event()
         wanted = step.get("stdout", "").count("\n")
