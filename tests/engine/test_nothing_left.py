@@ -129,7 +129,7 @@ def test_death_of_the_networks_worker_is_not_noticed(tmp_path: Path) -> None:
         os.kill(worker, signal.SIGKILL)
         eventually(lambda: worker_of(parent) not in (None, worker), "there is another worker")
         code, said = container.exec_run("wget -T 5 -O- http://127.0.0.1:9/")
-        assert code == 1
+        assert code != 0
         assert b"refused" in said
         container.remove(force=True)
 
