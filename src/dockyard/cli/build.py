@@ -8,12 +8,14 @@ from collections.abc import Sequence
 import click
 
 from dockyard.build import chosen, drift, dumps, put, write
+from dockyard.cli._backend import bring_up
 from dockyard.cli._options import answer, json_option
 from dockyard.cli.run import report, run_lessons
 from dockyard.errors import EXIT_NO, UserError
 from dockyard.execute import cleaned
 from dockyard.exercises.exercise import Mistake
 from dockyard.exercises.lesson import Course, Lesson
+from dockyard.home import Home
 
 
 @click.command("build")
@@ -41,6 +43,8 @@ def command(lessons: tuple[str, ...], check: bool, execute: bool, as_json: bool)
     except Mistake as error:
         raise UserError(str(error), "course/README.md shows how a lesson is written.") from error
     if execute:
+        if any(lesson.head["platform"] for lesson in wanted):
+            bring_up(Home.find())
         failed = store_outputs(course, wanted, as_json)
         raise click.exceptions.Exit(EXIT_NO if failed else 0)
     text = "\n".join([*changed, f"{len(wanted)} lessons rendered, {len(changed)} files changed."])
