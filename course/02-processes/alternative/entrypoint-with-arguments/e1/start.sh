@@ -1,0 +1,4 @@
+#!/bin/sh
+set -eu
+echo "orders ${APP_VERSION:-1} starts"
+exec "$@"

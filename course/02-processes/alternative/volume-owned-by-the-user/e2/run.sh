@@ -1,0 +1,3 @@
+#!/bin/sh
+exec docker run --detach --publish 127.0.0.1::8000 --read-only --tmpfs /tmp --volume /srv/invoices \
+    --cap-drop ALL "$@" "${IMAGE:-reports:1}"

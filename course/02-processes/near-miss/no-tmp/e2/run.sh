@@ -1,0 +1,2 @@
+#!/bin/sh
+exec docker run --detach --publish 127.0.0.1::8000 --read-only --cap-drop ALL "$@" "${IMAGE:-reports:1}"
