@@ -42,7 +42,7 @@ def show_bars(
         return Page(line(nothing), nothing)
     words = describe(rows, label, value, unit)
     caption = title or f"{value} by {label}"
-    image = picture(rows, label, value, unit, caption, mark)
+    image = picture(rows, label, value, unit, mark)
     html = (
         f'<figure><img alt="{escape(f"{caption}. {words}")}" src="data:image/png;base64,{image}" '
         f'style="max-width: 100%"><figcaption>{escape(caption)}</figcaption></figure>'
@@ -71,9 +71,7 @@ def shortened(text: str) -> str:
     return text if len(text) <= _LONGEST_LABEL else text[: _LONGEST_LABEL - 1] + "…"
 
 
-def picture(
-    rows: Sequence[Mapping[str, Any]], label: str, value: str, unit: str, title: str, mark: str
-) -> str:
+def picture(rows: Sequence[Mapping[str, Any]], label: str, value: str, unit: str, mark: str) -> str:
     """The plot as a base64 PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -92,7 +90,6 @@ def picture(
     axes.bar_label(bars, [amount(row.get(value), unit) for row in rows], padding=3, fontsize=8)
     axes.set_yticks(range(len(rows)), [shortened(str(row.get(label, ""))) for row in rows], fontsize=8)
     axes.invert_yaxis()  # the first row on top, as in the table
-    axes.set_title(title, fontsize=10, loc="left")
     axes.set_xticks([])
     axes.margins(x=0.15)
     for side in ("top", "right", "bottom"):
