@@ -31,7 +31,7 @@ def command(exercise: str, as_json: bool) -> None:
         "title": found.title,
         "task": found.task,
         "files": files,
-        "namespace": found.namespace if found.on == "cluster" else "",
+        "namespace": found.place,
         "seconds": found.seconds,
         "applied": said,
     }

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from dockyard.backends import Backend
+from dockyard.clients import docker_settings
 from dockyard.exercises.call import call
 from dockyard.exercises.claims import Claims, Stop
 from dockyard.exercises.composed import Project
@@ -215,8 +216,8 @@ class Trial:
 
     @property
     def project(self) -> str:
-        """The name of this trial's Compose project: never that of the learner's own."""
-        return f"{self.namespace}-trial"
+        """The name of this trial's Compose project: not the learner's own, nor that of another home."""
+        return f"{self.namespace}-trial-{self.backend.home.digest}"
 
     def compose(self, folder: str = ".", **env: str) -> Project:
         """The Compose project of a folder of the answer, `env` being for its `${...}`; removed at the end."""
@@ -225,7 +226,7 @@ class Trial:
             self.answers / folder,
             docker_host=self.backend.docker_host,
             client=self.docker,
-            env=env,
+            env={**docker_settings(self.backend.home), **env},
         )
 
     def happenings(self) -> Happenings:
