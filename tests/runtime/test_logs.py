@@ -70,3 +70,39 @@ async def test_following_a_container_that_has_ended_ends(tmp_path: Path) -> None
     LogFile(tmp_path / "log").append(1, b"past\n", 1.0)
     again = LogFile(tmp_path / "log")
     assert [line.data async for line in again.follow()] == [b"past\n"]
+
+
+async def test_follower_that_does_not_read_costs_nothing_and_goes_on_where_lines_are_left(
+    tmp_path: Path,
+) -> None:
+    log = LogFile(tmp_path / "log", most_bytes=2000, files=3)
+    log.append(1, b"first\n", 0.0)
+    lines = log.follow()
+    assert (await anext(lines)).data == b"first\n"
+    for number in range(1000):
+        log.append(1, f"line {number}\n".encode(), float(number))
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 6000
+    log.end()
+    left = [line.time async for line in lines]
+    # What it had open is read to its end; then come the files that are still there.
+    assert left == sorted(left)
+    assert left[-len(kept := log.read()) :] == [line.time for line in kept]
+
+
+async def test_follower_of_the_last_lines_sees_no_line_twice(tmp_path: Path) -> None:
+    log = LogFile(tmp_path / "log")
+    log.append(1, b"one\ntwo\n", 1.0)
+    lines = log.follow(tail=1)
+    assert (await anext(lines)).data == b"two\n"
+    log.append(1, b"three\n", 2.0)
+    log.end()
+    assert [line.data async for line in lines] == [b"three\n"]
+
+
+def test_single_file_begins_anew_when_it_is_full(tmp_path: Path) -> None:
+    log = LogFile(tmp_path / "log", most_bytes=1000, files=1)
+    for number in range(100):
+        log.append(1, f"line{number}\n".encode(), float(number))
+    assert [path.name for path in tmp_path.iterdir()] == ["log"]
+    # json-file's 76 or 77 bytes for each of these lines.
+    assert 1 <= len(log.read()) <= 14

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from dockyard.engine.engine import Engine
 
 # What an image says of a container: a host name or an attached terminal are the container's alone.
-_IMAGE_KEYS = ("Cmd", "Entrypoint", "Env", "ExposedPorts", "Healthcheck", "Labels", "OnBuild", "Shell") + (
-    ("StopSignal", "User", "Volumes", "WorkingDir")
+_IMAGE_KEYS = (
+    *("Cmd", "Entrypoint", "Env", "ExposedPorts", "Healthcheck", "Labels", "OnBuild", "Shell"),
+    *("StopSignal", "User", "Volumes", "WorkingDir"),
 )
 _MERGED = ("ExposedPorts", "Labels", "Volumes")
 

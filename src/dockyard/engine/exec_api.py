@@ -12,7 +12,7 @@ from dockyard.engine.frames import STDOUT, content_type, frame
 from dockyard.engine.parameters import flag, json_body
 from dockyard.engine.routes import Routes
 from dockyard.engine.streams import Streams
-from dockyard.engine.streams_api import DETACH_KEYS, DetachDetector, detach_sequence, take_over
+from dockyard.engine.streams_api import DETACH_KEYS, HEAD_START, DetachDetector, detach_sequence, take_over
 from dockyard.engine.versions import split_version
 from dockyard.runtime.errors import RuntimeFailure, StartError
 from dockyard.runtime.users import find_account
@@ -45,11 +45,12 @@ class ExecApi:
             raise BadParameter("No exec command specified")
         if not isinstance(command, list) or not all(isinstance(word, str) for word in command):
             raise BadParameter("invalid JSON: json: cannot unmarshal value into Go value of type []string")
-        container = self._engine.registry.get(request.path_parameters["id"])
+        shown = request.path_parameters["id"]
+        container = self._engine.registry.get(shown)
         if container.status == "paused":
-            raise Conflict(f"Container {container.id} is paused, unpause the container before exec")
+            raise Conflict(f"Container {shown} is paused, unpause the container before exec")
         if container.status == "restarting":
-            raise Conflict(f"Container {container.id} is restarting, wait until the container is running")
+            raise Conflict(f"Container {shown} is restarting, wait until the container is running")
         if container.process is None:
             raise Conflict(f"container {container.id} is not running")
         user = body.get("User") or ""
@@ -92,6 +93,7 @@ class ExecApi:
         keys = detach_sequence(execution.body.get("DetachKeys") or DETACH_KEYS) if execution.tty else b""
         raw = await take_over(request, content_type(execution.tty, split_version(request.path)[0]))
         if execution.started:
+            await self._engine.clock.sleep(HEAD_START)
             _complain(execution, raw, f"exec command {execution.id} has already run")
             return None
         try:

@@ -57,8 +57,13 @@ class Launcher:
     def log(self, container: Container) -> ContainerLog:
         """Return the log of a container."""
         if container.log is None:
-            kept = container.host_config["LogConfig"]["Type"] != "none"
-            container.log = ContainerLog(self._logs / f"{container.id}.log", self._clock, kept=kept)
+            chosen = container.host_config["LogConfig"]
+            container.log = ContainerLog(
+                self._logs / f"{container.id}.log",
+                self._clock,
+                kept=chosen["Type"] != "none",
+                options=chosen.get("Config"),
+            )
         return container.log
 
     # Creation.

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from dockyard.engine.engine import Engine
 
 DETACH_KEYS = "ctrl-p,ctrl-q"
+HEAD_START = 0.02
+"""Seconds between a head and output that is there already: docker-py loses what comes along with the head."""
 
 
 def routes(engine: Engine) -> Routes:
@@ -74,6 +76,7 @@ class StreamsApi:
         self._engine.events.publish("container", "attach", container.id, container.event_attributes())
         try:
             if past:
+                await self._engine.clock.sleep(HEAD_START)
                 await self._send_past(container, raw, stdout=stdout, stderr=stderr)
             if attachment is not None:
                 stdin = flag(request, "stdin") and container.config["OpenStdin"]
@@ -140,6 +143,7 @@ class StreamsApi:
             until=until,
             tail=int(tail) if tail.isdigit() else None,
             timestamps=flag(request, "timestamps"),
+            details=flag(request, "details"),
             follow=flag(request, "follow"),
         )
 

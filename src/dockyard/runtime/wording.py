@@ -30,6 +30,8 @@ def cannot_execute(program: str, code: int) -> StartError:
         return StartError(127 if missing else 126, f'exec: "{program}": {reason}')
     if missing:
         return StartError(127, f'exec: "{program}": stat {program}: {describe(code)}')
+    if code == errno.EISDIR:
+        return StartError(126, f'exec: "{program}": is a directory: {describe(errno.EACCES)}')
     return StartError(
         126,
         f'exec: "{program}": {describe(code)}'
