@@ -69,4 +69,4 @@ def clocked(action: Callable[[], object]) -> float:
 
 
 if __name__ == "__main__":
-    main(measure, __doc__)
+    main(measure, __doc__, rounds=3)

@@ -134,4 +134,4 @@ def measure(rounds: int) -> list[Row]:
 
 
 if __name__ == "__main__":
-    main(measure, __doc__)
+    main(measure, __doc__, rounds=1)

@@ -43,4 +43,4 @@ def measure(rounds: int) -> list[Row]:
 
 
 if __name__ == "__main__":
-    main(measure, __doc__, rounds=7)
+    main(measure, __doc__, rounds=5)
