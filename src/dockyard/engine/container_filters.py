@@ -54,6 +54,9 @@ class Wanted:
                 continue
 
     def matches(self, container: Container) -> bool:
+        """Tell whether a container passes them all."""
+        if not self._filters:
+            return True
         filters, created = self._filters, container.document["Created"]
         state = container.state
         return (
