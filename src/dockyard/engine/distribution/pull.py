@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -25,14 +24,6 @@ from dockyard.runtime.layer_entry import LayerError
 _AT_ONCE = 3  # downloads, as upstream has it
 
 
-@dataclass(frozen=True)
-class Found:
-    """What a reference means in its registry. `top` is what the tag or digest names, maybe a list."""
-
-    top: Manifest
-    image: Manifest
-
-
 class Pull:
     """One pull. Blocking: use it in a thread."""
 
@@ -44,20 +35,20 @@ class Pull:
         self._platform = platform
         self._client = Client(location, credentials)
 
-    def find(self) -> Found:
-        """Ask for the manifest; nothing is fetched yet. Raises TransferError."""
-        top = self._client.manifest(self._location.wanted)
-        if not top.is_list:
-            return Found(top, top)
-        return Found(top, self._client.manifest(top.choose(self._platform).digest))
+    def find(self) -> Manifest:
+        """Ask what the tag or digest names; nothing is fetched yet. Raises TransferError."""
+        return self._client.manifest(self._location.wanted)
 
-    def run(self, found: Found, progress: Progress) -> Image:
-        """Fetch what isn't there. Raises TransferError; then nothing stays."""
+    def run(self, found: Manifest, progress: Progress) -> Image:
+        """Fetch what isn't there of what was found. Raises TransferError; then nothing stays."""
         location = self._location
         progress.say(f"Pulling from {location.path}", location.wanted)
         before = self._store.find(location.reference)
+        manifest = found
+        if found.is_list:
+            manifest = self._client.manifest(found.choose(self._platform).digest)
         try:
-            image = self._known(found.image) or self._fetch(found.image, progress)
+            image = self._known(manifest) or self._fetch(manifest, progress)
         except (LayerError, BadImage) as error:
             raise TransferError(f"failed to register layer: {error}") from error
         except OSError as error:
@@ -65,11 +56,11 @@ class Pull:
                 raise TransferError(str(NoRoom())) from error
             raise TransferError(str(error)) from error
         with self._store.records.lock:
-            self._store.tag(image.id, f"{location.name}@{found.top.digest}")
+            self._store.tag(image.id, f"{location.name}@{found.digest}")
             if location.tag:
                 self._store.tag(image.id, location.reference)
         same = before is not None and before.id == image.id
-        progress.say(f"Digest: {found.top.digest}")
+        progress.say(f"Digest: {found.digest}")
         what = "Image is up to date" if same else "Downloaded newer image"
         progress.say(f"Status: {what} for {location.reference}")
         return image

@@ -11,11 +11,11 @@ from dockyard.engine.distribution.client import Client
 from dockyard.engine.distribution.credentials import Credentials, from_header
 from dockyard.engine.distribution.errors import TransferError, Unreachable, as_answer, pull_answer
 from dockyard.engine.distribution.location import Location, locate
-from dockyard.engine.distribution.manifests import Manifest, NoPlatform, Platform, parse_platform
+from dockyard.engine.distribution.manifests import Manifest, Platform, parse_platform
 from dockyard.engine.distribution.progress import Message, Progress
-from dockyard.engine.distribution.pull import Found, Pull
+from dockyard.engine.distribution.pull import Pull
 from dockyard.engine.distribution.streaming import failure, line, stream
-from dockyard.engine.errors import Failed, NotFound
+from dockyard.engine.errors import Failed
 from dockyard.engine.image_import import ImageImport
 from dockyard.engine.image_names import checked
 from dockyard.engine.parameters import Document
@@ -70,8 +70,6 @@ class PullApi:
             pull = Pull(self._store, each, platform, credentials)
             try:
                 pulls.append((each, pull, await asyncio.to_thread(pull.find)))
-            except NoPlatform as error:
-                raise NotFound(str(error)) from None
             except Unreachable as error:
                 if self._plays(location, platform):
                     return StreamResponse(200, _STREAM, self._stand_in(location, str(error)))
@@ -88,7 +86,7 @@ class PullApi:
             and catalog.find(location.reference) is not None
         )
 
-    async def _run(self, pulls: list[tuple[Location, Pull, Found]]) -> AsyncIterator[bytes]:
+    async def _run(self, pulls: list[tuple[Location, Pull, Manifest]]) -> AsyncIterator[bytes]:
         loop = asyncio.get_running_loop()
 
         def work(progress: Progress) -> None:
