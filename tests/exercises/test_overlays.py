@@ -5,12 +5,10 @@ The trials of the chosen tests run on one platform, a few at a time, each in a n
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -85,15 +83,16 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 def judged(request: pytest.FixtureRequest, platform: Home) -> Iterator[Judged]:
     """Starts the trials of all chosen tests, and gives the verdict of one."""
     chosen = [item.callspec.params.get("case") for item in request.session.items if hasattr(item, "callspec")]
-    one_engine = threading.Lock()  # what a trial removes from the engine may be what another one builds on
+    chosen = [case for case in chosen if isinstance(case, Case)]
 
     def judge(case: Case) -> Verdict:
-        with one_engine if case.exercise.on == "engine" else contextlib.nullcontext():
-            return referee(case.exercise, case.answers, course=ROOT, home=platform, namespace=case.namespace)
+        return referee(case.exercise, case.answers, course=ROOT, home=platform, namespace=case.namespace)
 
-    with ThreadPoolExecutor(AT_A_TIME) as pool:
+    # What a trial removes from the engine may be what another one builds on: those go one after the other.
+    with ThreadPoolExecutor(1) as engine, ThreadPoolExecutor(AT_A_TIME) as others:
         verdicts: dict[str, Future[Verdict]] = {
-            case.namespace: pool.submit(judge, case) for case in chosen if isinstance(case, Case)
+            case.namespace: (engine if case.exercise.on == "engine" else others).submit(judge, case)
+            for case in chosen
         }
         yield lambda case: verdicts[case.namespace].result()
 
