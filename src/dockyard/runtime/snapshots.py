@@ -126,7 +126,9 @@ class Snapshots:
 
     def _rootfs(self, container_id: str, layers: Sequence[str]) -> Rootfs:
         directory = self._root / container_id
-        paths = tuple(self._store.layers.path(digest) for digest in layers) or (directory / "empty",)
+        # Steps that do the same give the same layer, and overlayfs takes each once: the topmost says it all.
+        unique = tuple(dict.fromkeys(reversed(layers)))[::-1]
+        paths = tuple(self._store.layers.path(digest) for digest in unique) or (directory / "empty",)
         return Rootfs(
             layers=paths, upper=directory / "upper", work=directory / "work", merged=directory / "merged"
         )

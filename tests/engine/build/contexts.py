@@ -41,7 +41,8 @@ def archive(files: Mapping[str, Any]) -> bytes:
 def build_archive(client: docker.DockerClient, context: bytes, **options: Any) -> tuple[Any, str]:
     """Build with the SDK; the image and the text of the stream."""
     try:
-        image, log = client.images.build(fileobj=io.BytesIO(context), custom_context=True, rm=True, **options)
+        options = {"rm": True, **options}
+        image, log = client.images.build(fileobj=io.BytesIO(context), custom_context=True, **options)
     except BuildError as error:
         # Read to the end: the SDK leaves the connection open otherwise.
         error.build_log = list(error.build_log)

@@ -110,6 +110,13 @@ def test_same_input_gives_the_same_image(served: Served) -> None:
     assert image_of(served, dockerfile, {"a": "2"}).layers[-2] != first.layers[-2]
 
 
+def test_steps_that_do_the_same_are_one_layer_twice(served: Served) -> None:
+    dockerfile = "FROM busybox\nCOPY a /d/a\nRUN rm -r /d\nCOPY a /d/a\nRUN test -e /d/a && rm -r /d\n"
+    image = image_of(served, dockerfile + "COPY a /d/a\n", {"a": "1"}, tag="twice:1")
+    assert len(image.layers) == len(set(image.layers)) + 3
+    assert served.client.containers.run("twice:1", ["cat", "/d/a"], remove=True) == b"1"
+
+
 def test_installing_packages_gives_the_same_layer(served: Served) -> None:
     """Byte-code, times and the order of directories differ from run to run; the layer must not."""
     dockerfile = (

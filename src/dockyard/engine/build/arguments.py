@@ -1,10 +1,21 @@
 """Build arguments: which are given, which a stage has declared, and what each is worth there."""
 
+import os
 from collections.abc import Mapping
 
 # Known without an ARG, and kept out of the history, so that a proxy doesn't end up in an image.
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
 BUILT_IN = frozenset([*_PROXIES, *(name.lower() for name in _PROXIES)])
+
+
+def _platform() -> dict[str, str]:
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
+    parts = {"PLATFORM": f"linux/{machine}", "OS": "linux", "ARCH": machine, "VARIANT": ""}
+    return {f"{kind}{name}": value for kind in ("BUILD", "TARGET") for name, value in parts.items()}
+
+
+# Differs: the classic builder doesn't know these. A FROM line may use them, a stage when it declares them.
+AUTOMATIC = _platform()
 
 
 class Arguments:
@@ -25,12 +36,12 @@ class Arguments:
 
     def declare(self, name: str, default: str | None) -> None:
         """An ARG inside a stage; without a default it has that of the ARG before the first FROM."""
-        self._stage[name] = self._before.get(name) if default is None else default
+        self._stage[name] = self._before.get(name, AUTOMATIC.get(name)) if default is None else default
         self._declared.add(name)
 
     def for_from(self) -> dict[str, str]:
         """What a FROM line may use."""
-        return self._values(self._before)
+        return self._values({**AUTOMATIC, **self._before})
 
     def for_stage(self, environment: Mapping[str, str]) -> dict[str, str]:
         """What the stage's instructions see beside `environment`, whose variables win."""

@@ -4,18 +4,21 @@ import asyncio
 import contextlib
 import logging
 import shutil
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from dockyard.engine.build.arguments import Arguments
+from dockyard.engine.build.base_images import BaseImages
 from dockyard.engine.build.caches import CacheMounts
-from dockyard.engine.build.context import Context, receive
-from dockyard.engine.build.errors import BuildFailed, Message, unreachable
+from dockyard.engine.build.context import Context, download, receive
+from dockyard.engine.build.errors import BuildFailed, Message
 from dockyard.engine.build.options import Options
 from dockyard.engine.build.running import Surroundings
 from dockyard.engine.build.stage import StageState
 from dockyard.engine.build.steps import Steps
 from dockyard.engine.build.work import Work
+from dockyard.engine.distribution.progress import Progress
 from dockyard.engine.dockerfile import (
     DockerfileError,
     Instruction,
@@ -29,7 +32,6 @@ from dockyard.engine.dockerfile.parser import Parsed
 from dockyard.engine.dockerfile.shell import ExpansionError, expand
 from dockyard.engine.errors import BadParameter
 from dockyard.runtime.catalog import Unavailable
-from dockyard.runtime.images import ImageNotFound
 from dockyard.runtime.layer_tar import LayerError
 from dockyard.runtime.references import InvalidReference, short_id
 from dockyard.runtime.runtime import Runtime
@@ -70,7 +72,7 @@ class Builder:
         Closing the iterator ends the build. Raises EngineError before there is a stream: for a context
         without a Dockerfile, or a Dockerfile that can't be read.
         """
-        with await receive(body, self._contexts) as archive:
+        with await self._receive(body, options) as archive:
             context = await asyncio.to_thread(Context, archive, options.dockerfile, self._contexts)
         try:
             plan = _Plan(context.text, options)
@@ -78,9 +80,25 @@ class Builder:
             context.close()
             raise BadParameter(str(error)) from error
         wheelhouse = self._wheelhouse if self._wheelhouse and self._wheelhouse.is_dir() else None
-        around = Surroundings(self._groups(options.network), options.extra_hosts, wheelhouse, self.caches)
+        around = Surroundings(
+            self._groups(options.network),
+            options.extra_hosts,
+            wheelhouse,
+            self.caches,
+            options.limits,
+            options.shm_size,
+        )
         work = _Build(self._runtime, context, options, plan, around, self._tagged)
         return work.messages()
+
+    async def _receive(self, body: AsyncIterator[bytes], options: Options) -> IO[bytes]:
+        if not options.remote:
+            return await receive(body, self._contexts)
+        progress = Progress(lambda message: None)
+        try:
+            return await asyncio.to_thread(download, options.remote, self._contexts, progress)
+        finally:
+            progress.stop()
 
 
 class _Plan:
@@ -134,7 +152,10 @@ class _Build:
         self._escape = plan.parsed.escape
         self._stages: list[StageState] = []
         self._number = 0
-        self._work_on = Work(runtime, context, options, self._arguments, around, self._stream, self._escape)
+        self._bases = BaseImages(runtime.images, options.registries, self._say, always=options.pull)
+        self._work_on = Work(
+            runtime, context, options, self._arguments, around, self._bases, self._say, self._escape
+        )
         self._steps = Steps(self._work_on)
 
     async def messages(self) -> AsyncIterator[Message]:
@@ -152,8 +173,11 @@ class _Build:
             await asyncio.to_thread(self._context.close)
 
     def _stream(self, text: str) -> None:
+        self._say({"stream": text})
+
+    def _say(self, message: Message) -> None:
         if not self._options.quiet:
-            self._queue.put_nowait({"stream": text})
+            self._queue.put_nowait(message)
 
     async def _work(self) -> None:
         try:
@@ -200,7 +224,7 @@ class _Build:
 
     async def _build_stage(self, stage: Stage) -> None:
         self._announce(stage.begin)
-        state = await self._begin(stage.begin.args[0])
+        state = await self._begin(stage.begin.args[0], stage.begin.flags)
         self._stages.append(state)
         self._arguments.begin_stage()
         self._work_on.begin(state, self._named_stages())
@@ -214,7 +238,7 @@ class _Build:
         if state.image is not None and not self._options.quiet:
             self._queue.put_nowait({"aux": {"ID": state.image.id}})
 
-    async def _begin(self, base: str) -> StageState:
+    async def _begin(self, base: str, flags: Mapping[str, str]) -> StageState:
         name = expand(base, self._arguments.for_from(), self._escape)
         if not name:
             raise BuildFailed(f"base name ({base}) should not be blank")
@@ -223,19 +247,11 @@ class _Build:
             return StageState(self._stages[index].image)
         if name == "scratch":
             return StageState(None)
-        loop = asyncio.get_running_loop()
-
-        def progress(text: str) -> None:
-            # As a pull shows its progress; from a thread.
-            if not self._options.quiet:
-                loop.call_soon_threadsafe(self._queue.put_nowait, {"status": text})
-
         try:
-            image = await asyncio.to_thread(self._runtime.images.resolve, name, progress)
+            platform = expand(flags.get("platform", ""), self._arguments.for_from(), self._escape)
+            image = await self._bases.find(name, platform or self._options.platform)
         except InvalidReference as error:
             raise BuildFailed(f"failed to parse base name {name!r}: {error}") from error
-        except ImageNotFound as error:
-            raise BuildFailed(unreachable(name)) from error
         return StageState(image)
 
     def _named_stages(self) -> Callable[[str], StageState | None]:

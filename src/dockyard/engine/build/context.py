@@ -9,6 +9,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import IO
 
+from dockyard.engine.build.errors import BuildFailed
+from dockyard.engine.build.remote_file import fetch, is_url
+from dockyard.engine.distribution.progress import Progress
 from dockyard.engine.dockerfile.ignore import IgnoreFile, PatternError
 from dockyard.engine.errors import BadParameter, Failed
 from dockyard.runtime.layer_tar import LayerError, extract
@@ -23,6 +26,24 @@ async def receive(body: AsyncIterator[bytes], directory: Path) -> IO[bytes]:
     spool = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115  - the caller closes it
     async for chunk in body:
         spool.write(chunk)
+    return _ready(spool)
+
+
+def download(url: str, directory: Path, progress: Progress) -> IO[bytes]:
+    """As `receive`, from a URL (`remote=`): an archive, or the text of a Dockerfile. Raises EngineError."""
+    if not is_url(url):
+        # Differs: upstream clones a git repository with the program git; the command line does so itself.
+        raise BadParameter(f"{url}: a remote build context must be an http:// or https:// URL here")
+    spool = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115  - the caller closes it
+    try:
+        fetch(url, spool, progress)
+    except BuildFailed as error:
+        spool.close()
+        raise Failed(f"error downloading remote context {url}: {error.message}") from error
+    return _ready(spool)
+
+
+def _ready(spool: IO[bytes]) -> IO[bytes]:
     if _is_plain_tar(spool):
         # The command line leaves the end away when it adds a Dockerfile of its own (`-f -`).
         spool.seek(0, os.SEEK_END)
@@ -41,7 +62,9 @@ class Context:
 
     def __init__(self, archive: IO[bytes], dockerfile: str, parent: Path) -> None:
         """Unpack and find the Dockerfile. Raises BadParameter, Failed."""
-        self.root = Path(tempfile.mkdtemp(prefix="context-", dir=parent))
+        self._directory = Path(tempfile.mkdtemp(prefix="context-", dir=parent))
+        self.root = self._directory / "files"
+        self.root.mkdir()
         try:
             self.dockerfile = dockerfile
             self._unpack(archive)
@@ -53,7 +76,16 @@ class Context:
             raise
 
     def close(self) -> None:
-        shutil.rmtree(self.root, ignore_errors=True)
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    @property
+    def name(self) -> str:
+        """Names this build among those that run now."""
+        return self._directory.name
+
+    def new_directory(self) -> Path:
+        """A place beside the files that goes with them."""
+        return Path(tempfile.mkdtemp(dir=self._directory))
 
     def _unpack(self, archive: IO[bytes]) -> None:
         start = archive.read(512)

@@ -4,9 +4,11 @@ import asyncio
 import hashlib
 import posixpath
 import re
+from pathlib import Path
 
 from dockyard.engine.build.copying import Copier, Owner, find_owner
 from dockyard.engine.build.errors import BuildFailed
+from dockyard.engine.build.remote_file import fetch_file, is_url
 from dockyard.engine.build.sources import Source, find_sources, hash_sources
 from dockyard.engine.build.work import Work
 from dockyard.engine.dockerfile import Instruction
@@ -48,8 +50,8 @@ class CopyStep:
         *patterns, destination = words
         inline = [one for one in instruction.heredocs if any(_names(word, one.name) for word in patterns)]
         patterns = [word for word in patterns if not any(_names(word, one.name) for one in inline)]
-        if name == "ADD" and any(word.startswith(("http://", "https://")) for word in patterns):
-            raise BuildFailed(f'Get "{patterns[0]}": dockyard fetches nothing during a build')
+        urls = [word for word in patterns if name == "ADD" and is_url(word)]
+        patterns = [word for word in patterns if word not in urls]
         tree = self._work.context.tree
         if "from" in flags:
             tree, _ = await self._work.tree_of(flags["from"])
@@ -59,23 +61,24 @@ class CopyStep:
         sources: list[Source] = []
         if patterns:
             sources = await asyncio.to_thread(find_sources, tree, patterns, in_context=in_context)
+        fetched = [await self._fetch(url, flags.get("checksum", "")) for url in urls]
         texts = {
             one.name: (self._expand_lines(one.content) if one.expand else one.content).encode()
             for one in inline
         }
         is_directory = destination.endswith("/") or posixpath.basename(destination) in ("", ".", "..")
-        if len(sources) + len(texts) > 1 and not is_directory:
+        if len(sources) + len(fetched) + len(texts) > 1 and not is_directory:
             raise BuildFailed(
                 f"When using {name} with more than one source file, the destination must be a directory "
                 "and end with a /"
             )
-        digest = await asyncio.to_thread(hash_sources, sources) if sources else ""
+        digest = await asyncio.to_thread(hash_sources, [*fetched, *sources]) if sources or fetched else ""
         if texts:
             digest += "inline:" + hashlib.sha256(repr(sorted(texts.items())).encode()).hexdigest()
         said = [name, *(f"--{key}={flags[key]}" for key in ("chown", "chmod") if key in flags)]
         created_by = self._work.nop(f"{' '.join(said)} {digest} in {destination} ")
         key = self._work.key(created_by)
-        if self._work.cached(key):
+        if self._work.cached(key, created_by):
             return
         target = posixpath.normpath(posixpath.join(state.directory, destination))
         target = target.rstrip("/") + "/" if is_directory else target
@@ -85,6 +88,8 @@ class CopyStep:
             copier = Copier(
                 self._work.images.layers.new_tree(), below, owner=owner, mode=mode, keep_mtime=in_context
             )
+            for source in fetched:
+                copier.copy(source, target)
             for source in sources:
                 if name != "ADD" or not copier.unpack(source, target):
                     copier.copy(source, target)
@@ -97,6 +102,24 @@ class CopyStep:
 
         self._work.keep(key, created_by, await asyncio.to_thread(write))
 
+    async def _fetch(self, url: str, checksum: str) -> Source:
+        """The file of a URL, in a directory that goes with the build."""
+        progress = self._work.progress()
+        try:
+            path = await asyncio.to_thread(fetch_file, url, self._work.context.new_directory(), progress)
+        finally:
+            progress.stop()
+        self._work.stream("\n")
+        if checksum:
+            # Differs: the classic builder refuses --checksum.
+            digest = "sha256:" + await asyncio.to_thread(_sha256, path)
+            if digest != checksum:
+                raise BuildFailed(f"digest mismatch {digest}: {checksum}")
+        tree = Union([path.parent])
+        found = tree.lookup(f"/{path.name}", follow=False)
+        assert found is not None
+        return Source(tree, path.name, found)
+
     def _owner(self, instruction: Instruction) -> Owner | None:
         """Whose the files will be; None: of whom they are, as COPY --from has it."""
         if "chown" in instruction.flags:
@@ -108,6 +131,11 @@ class CopyStep:
         variables = self._work.variables()
         protected = text.replace('"', f'{self._work.escape}"')
         return expand(f'"{protected}"', variables, self._work.escape)
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _names(word: str, heredoc: str) -> bool:

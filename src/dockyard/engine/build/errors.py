@@ -26,11 +26,3 @@ def needs_buildkit(option: str) -> str:
         f"the --{option} option requires BuildKit. Refer to https://docs.docker.com/go/buildkit/ to learn "
         "how to build images with BuildKit enabled"
     )
-
-
-def unreachable(reference: str) -> str:
-    """What a pull of an image answers that nobody here has.
-
-    Differs: dockyard asks no registry yet, so the text is always the one for a host name that is not known.
-    """
-    return 'Get "https://registry-1.docker.io/v2/": dial tcp: lookup registry-1.docker.io: no such host'

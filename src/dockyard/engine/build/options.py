@@ -1,13 +1,19 @@
 """What `POST /build` was asked for."""
 
+import base64
+import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from dockyard.engine.distribution.credentials import Credentials, from_document
 from dockyard.engine.errors import BadParameter
-from dockyard.engine.parameters import flag
+from dockyard.engine.parameters import flag, integer
 from dockyard.runtime.references import InvalidReference, familiar
+from dockyard.runtime.spec import Limits
 from dockyard.wire.http import Request
+
+_CLIENT_SENDS = "client-session"  # what BuildKit's clients say for files that they keep
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,13 @@ class Options:
     target: str = ""
     network: str = "default"
     extra_hosts: tuple[tuple[str, str], ...] = ()  # (address, name)
+    cache_from: tuple[str, ...] = ()
+    pull: bool = False
+    platform: str = ""
+    remote: str = ""
+    registries: Mapping[str, Credentials] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)  # of each RUN
+    shm_size: int = 64 << 20  # bytes
 
     @classmethod
     def read(cls, request: Request) -> "Options":
@@ -37,8 +50,12 @@ class Options:
             )
         if version not in ("", "1"):
             raise BadParameter(f'invalid version "{version}"')
-        if query.get("remote"):
-            raise BadParameter("remote build contexts are not supported: send the files")
+        if flag(request, "squash"):
+            raise BadParameter("squash is only supported with experimental mode")
+        if query.get("securityopt") not in ("", "null", "[]"):
+            raise BadParameter(
+                "The daemon on this platform does not support setting security options on build"
+            )
         tags = []
         for tag in query.getlist("t"):
             try:
@@ -61,7 +78,46 @@ class Options:
             target=query.get("target"),
             network=query.get("networkmode") or "default",
             extra_hosts=tuple(hosts),
+            cache_from=_names(query.get("cachefrom")),
+            pull=flag(request, "pull"),
+            platform=query.get("platform"),
+            remote="" if query.get("remote") == _CLIENT_SENDS else query.get("remote"),
+            registries=_registries(request.headers.get("x-registry-config")),
+            limits=_limits(request),
+            shm_size=integer(request, "shmsize", 0) or 64 << 20,
         )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """A JSON array; like upstream, anything else is taken for none."""
+    try:
+        found = json.loads(text or "[]")
+    except ValueError:
+        found = []
+    return tuple(name for name in found if isinstance(name, str)) if isinstance(found, list) else ()
+
+
+def _registries(header: str) -> dict[str, Credentials]:
+    """X-Registry-Config: who the client is at each registry."""
+    try:
+        found = json.loads(base64.urlsafe_b64decode(header + "=" * (-len(header) % 4)) or b"{}")
+    except (binascii.Error, ValueError):
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {host: from_document(one) for host, one in found.items() if isinstance(one, dict)}
+
+
+def _limits(request: Request) -> Limits:
+    quota, period = integer(request, "cpuquota", 0), integer(request, "cpuperiod", 0) or 100_000
+    return Limits(
+        memory=integer(request, "memory", 0) or None,
+        memory_swap=integer(request, "memswap", 0) or None,
+        cpus=quota / period if quota > 0 else None,
+        period=period,
+        cpu_shares=integer(request, "cpushares", 0) or None,
+        cpuset=request.query.get("cpusetcpus"),
+    )
 
 
 def _object(text: str, what: str) -> dict[str, str | None]:

@@ -36,7 +36,7 @@ class RunStep:
             [sorted(arguments.items()), *around.groups, mounted]
         )  # a proxy changes the result, but not the history
         key = self._work.key(created_by + hidden)
-        if self._work.cached(key):
+        if self._work.cached(key, created_by):
             return
         step = Step(self._work.runtime, around)
         self._work.stream(f" ---> Running in {short_id(step.id)}\n")

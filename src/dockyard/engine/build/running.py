@@ -7,7 +7,7 @@ import posixpath
 import secrets
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -19,7 +19,7 @@ from dockyard.runtime.errors import RuntimeFailure, StartError
 from dockyard.runtime.layers import Layer
 from dockyard.runtime.process import Process
 from dockyard.runtime.runtime import Runtime
-from dockyard.runtime.spec import ContainerSpec, Mount, ProcessSpec, Rootfs
+from dockyard.runtime.spec import ContainerSpec, Limits, Mount, ProcessSpec, Rootfs
 
 WHEELHOUSE = "/usr/share/dockyard/wheelhouse"
 _NOT_STARTED = (
@@ -46,6 +46,8 @@ class Surroundings:
     hosts: tuple[tuple[str, str], ...]
     wheelhouse: Path | None
     caches: CacheMounts
+    limits: Limits = field(default_factory=Limits)
+    shm_size: int = 64 << 20  # bytes
 
 
 class Prepares(Protocol):
@@ -119,6 +121,8 @@ class Step:
                     hostname=self.id[:12],
                     mounts=(*self._mounts(command, scratch), *mounted),
                     hosts=hosts,
+                    limits=self._around.limits,
+                    shm_size=self._around.shm_size,
                 )
                 try:
                     await self._wait(await self._runtime.run(spec), command, output)

@@ -155,7 +155,7 @@ class Steps:
         state.config["WorkingDir"] = path
         created_by = self._work.nop(f"WORKDIR {path}")
         key = self._work.key(created_by)
-        if self._work.cached(key):
+        if self._work.cached(key, created_by):
             return
         below = self._work.below()
         found = Union(below).lookup(path)

@@ -8,13 +8,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dockyard.engine.build.arguments import Arguments
+from dockyard.engine.build.base_images import BaseImages
+from dockyard.engine.build.cache_from import CacheFrom
 from dockyard.engine.build.context import Context
-from dockyard.engine.build.errors import BuildFailed, unreachable
+from dockyard.engine.build.errors import BuildFailed, Message
 from dockyard.engine.build.options import Options
 from dockyard.engine.build.running import Surroundings
 from dockyard.engine.build.stage import StageState
+from dockyard.engine.distribution.progress import Progress
 from dockyard.engine.dockerfile.shell import expand, expand_words
-from dockyard.runtime.images import Image, ImageNotFound
+from dockyard.runtime.images import Image
 from dockyard.runtime.layers import Layer
 from dockyard.runtime.references import InvalidReference, short_id
 from dockyard.runtime.runtime import Runtime
@@ -33,7 +36,8 @@ class Work:
         options: Options,
         arguments: Arguments,
         around: Surroundings,
-        stream: Callable[[str], None],
+        bases: BaseImages,
+        say: Callable[[Message], None],
         escape: str,
     ) -> None:
         self.runtime = runtime
@@ -42,12 +46,14 @@ class Work:
         self.options = options
         self.arguments = arguments
         self.around = around
-        self.stream = stream
+        self.bases = bases
+        self._say = say
         self.escape = escape
         self.state = StageState(None)
         self.find_stage: FindStage = lambda name: None
         # A build holds layers as a container does, under the name of its context, which a kill -9 leaves.
-        self._holder = context.root.name
+        self._holder = context.name
+        self._cache_from = CacheFrom(self.images, options.cache_from) if options.cache_from else None
         self._held: list[str] = []
         self._missed = False
 
@@ -83,9 +89,9 @@ class Work:
         parts = [state.image.id if state.image else "", created_by, state.config, state.author]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
-    def cached(self, key: str) -> bool:
+    def cached(self, key: str, created_by: str) -> bool:
         """Take the image of an earlier build if there is one; after the first miss nothing is taken."""
-        image = None if self._missed else self.images.recall(key)
+        image = None if self._missed else self._recall(key, created_by)
         if image is None:
             self._missed = True
             return False
@@ -93,6 +99,12 @@ class Work:
         self.state.image = image
         self.hold(image.layers)
         return True
+
+    def _recall(self, key: str, created_by: str) -> Image | None:
+        found = self.images.recall(key)
+        if self._cache_from is None or (found is not None and self._cache_from.allows(found)):
+            return found
+        return self._cache_from.find(self.state.image, self.state.config, created_by)
 
     def keep(self, key: str, created_by: str, layer: Layer | None) -> None:
         """Make the image of this step, and remember it for the cache."""
@@ -115,7 +127,7 @@ class Work:
         """An instruction that changes the configuration only."""
         created_by = self.nop(" " + comment)
         key = self.key(created_by)
-        if self.cached(key):
+        if self.cached(key, created_by):
             return
         self.say_container(secrets.token_hex(32))
         self.keep(key, created_by, None)
@@ -131,21 +143,33 @@ class Work:
         if removed:
             self.stream(f" ---> Removed intermediate container {short_id(container_id)}\n")
 
+    def stream(self, text: str) -> None:
+        """Show the client a text."""
+        self._say({"stream": text})
+
+    def progress(self) -> Progress:
+        """Shows a download to the client, from any thread. Stop it."""
+        loop = asyncio.get_running_loop()
+
+        def say(message: Message) -> None:
+            loop.call_soon_threadsafe(self._say, {key: value for key, value in message.items() if value})
+
+        return Progress(say)
+
     async def tree_of(self, wanted: str) -> tuple[Union, str]:
         """The files of an earlier stage or of an image, and what names them. Raises BuildFailed."""
         name = self.expand(wanted)
         stage = self.find_stage(name)
-        image = stage.image if stage is not None else await self._other_image(wanted, name)
+        try:
+            image = stage.image if stage is not None else await self.bases.find(name)
+        except InvalidReference as error:
+            raise BuildFailed(f"invalid from flag value {wanted}: {error}") from error
+        except BuildFailed as error:
+            raise BuildFailed(f"invalid from flag value {wanted}: {error.message}") from error
         if image is None:
             return Union([]), "scratch"
         self.hold(image.layers)
         return Union(self.images.layer_paths(image)), image.id
-
-    async def _other_image(self, wanted: str, name: str) -> Image:
-        try:
-            return await asyncio.to_thread(self.images.resolve, name)
-        except (ImageNotFound, InvalidReference) as error:
-            raise BuildFailed(f"invalid from flag value {wanted}: {unreachable(name)}") from error
 
     def hold(self, layers: Sequence[str]) -> None:
         """Keep layers until the build ends, also when somebody removes the image that has them meanwhile."""
