@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from dockyard.backends import Backend
+from dockyard.clients import docker_settings
 from dockyard.exercises import command
 from dockyard.exercises.command import CommandFailed
 
@@ -65,6 +66,7 @@ class Containers:
 
     def __init__(self, backend: Backend, namespace: str) -> None:
         self._docker_host = backend.docker_host
+        self._settings = {**docker_settings(backend.home), "DOCKER_HOST": backend.docker_host}
         self.trial = f"{namespace}.{backend.home.digest}"
         self._client: Any = None
         self._adopted: list[str] = []
@@ -142,8 +144,7 @@ class Containers:
         import docker
 
         argv = ["sh", file.name, "--label", f"{LABEL}={self.trial}"]
-        host = {"DOCKER_HOST": self._docker_host}
-        said = command.run(argv, env={**host, **env}, within=within, cwd=file.parent).split()
+        said = command.run(argv, env={**self._settings, **env}, within=within, cwd=file.parent).split()
         if not said:
             raise CommandFailed(f"{file.name} printed no container's id")
         try:
