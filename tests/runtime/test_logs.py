@@ -106,3 +106,15 @@ def test_single_file_begins_anew_when_it_is_full(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["log"]
     # json-file's 76 or 77 bytes for each of these lines.
     assert 1 <= len(log.read()) <= 14
+
+
+async def test_follower_reads_on_after_the_log_was_deleted(tmp_path: Path) -> None:
+    log = LogFile(tmp_path / "log", most_bytes=1000)
+    log.append(1, b"first\n", 0.0)
+    lines = log.follow()
+    assert (await anext(lines)).data == b"first\n"
+    for number in range(20):
+        log.append(1, f"line {number}\n".encode(), 1.0)
+    log.end()
+    log.remove()
+    assert [line.data async for line in lines] == [f"line {number}\n".encode() for number in range(20)]

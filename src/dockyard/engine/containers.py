@@ -12,6 +12,7 @@ from dockyard.engine.container_filters import FILTERS, Wanted
 from dockyard.engine.create import new_document
 from dockyard.engine.errors import BadParameter, Conflict, Failed, NotFound
 from dockyard.engine.filters import parse_filters
+from dockyard.engine.links import parse_link
 from dockyard.engine.mounts import borrow_mounts
 from dockyard.engine.parameters import Document, flag, integer, json_body
 from dockyard.engine.routes import Routes
@@ -80,7 +81,13 @@ class Containers:
         )
         engine.registry.check_name(name)
         borrowed = self._borrowed((body.get("HostConfig") or {}).get("VolumesFrom") or [])
-        document = new_document(body, image, name, engine.volumes, engine.clock.now(), borrowed)
+        for link in (body.get("HostConfig") or {}).get("Links") or []:
+            linked, _alias = parse_link(link)
+            if engine.registry.find(linked) is None:
+                raise BadParameter(f"could not get container for {linked}: No such container: {linked}")
+        document = new_document(
+            body, image, name, engine.volumes, engine.networks, engine.clock.now(), borrowed
+        )
         container = Container(document)
         engine.registry.check_name(name)
         try:
@@ -113,7 +120,7 @@ class Containers:
             snapshot,
             engine.launcher.log(container).path,
             engine.executions.running(container),
-            engine.runtime.driver.traits.name,
+            engine.runtime.driver.traits.storage,
         )
         if flag(request, "size") and snapshot is not None:
             document["SizeRw"] = rootfs.writable_size(snapshot)
@@ -140,8 +147,9 @@ class Containers:
             entry = render.summary(container, self._engine.networks, now)
             if with_size:
                 snapshot = self._engine.runtime.snapshots.get(container.id)
-                entry["SizeRw"] = rootfs.writable_size(snapshot) if snapshot else 0
-                entry["SizeRootFs"] = entry["SizeRw"] + self._image_size(container)
+                written = rootfs.writable_size(snapshot) if snapshot else 0
+                sizes = {"SizeRw": written, "SizeRootFs": written + self._image_size(container)}
+                entry.update((key, size) for key, size in sizes.items() if size)
             shown.append(entry)
             if limit > 0 and len(shown) == limit:
                 break
@@ -280,6 +288,7 @@ class Containers:
         if container.process is None:
             raise Conflict(f"container {container.id} is not running")
         pids = await self._engine.runtime.pids(container.id)
+        self._engine.events.publish("container", "top", container.id, container.event_attributes())
         return json_response(ps.table(pids, request.query.get("ps_args") or "-ef", self._engine.clock.now()))
 
     async def stats(self, request: Request) -> Response | StreamResponse:
@@ -287,7 +296,10 @@ class Containers:
         engine = self._engine
         if not flag(request, "stream", default=True):
             first = await stats_snapshot(engine.runtime, container, engine.clock.now(), None)
-            if flag(request, "one-shot") or container.process is None:
+            if flag(request, "one-shot"):
+                # As upstream, which names a container only in samples that were compared.
+                return json_response({key: first[key] for key in first if key not in ("id", "name")})
+            if container.process is None:
                 return json_response(first)
             await engine.clock.sleep(STATS_SECONDS)
             return json_response(await stats_snapshot(engine.runtime, container, engine.clock.now(), first))

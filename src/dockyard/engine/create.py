@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import socket
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from dockyard.engine import hostconfig, ports
 from dockyard.engine.container import new_state
 from dockyard.engine.errors import BadParameter
 from dockyard.engine.mounts import plan_mounts
+from dockyard.engine.networks import Networks
 from dockyard.engine.parameters import Document
 from dockyard.engine.signals import parse_signal
 from dockyard.engine.volumes import Volumes
@@ -19,7 +21,13 @@ MILLISECOND = 1_000_000
 
 
 def new_document(
-    body: Document, image: Image, name: str, volumes: Volumes, now: float, borrowed: list[Document]
+    body: Document,
+    image: Image,
+    name: str,
+    volumes: Volumes,
+    networks: Networks,
+    now: float,
+    borrowed: list[Document],
 ) -> Document:
     """Return the document of a container that `body` asks for; volumes that it needs are made.
 
@@ -30,12 +38,20 @@ def new_document(
     """
     _check_types(body)
     host_config = hostconfig.complete(body.get("HostConfig"))
-    host_config["PortBindings"] = ports.bindings(host_config["PortBindings"])
+    if host_config["PortBindings"]:
+        host_config["PortBindings"] = ports.bindings(host_config["PortBindings"])
+    endpoints = _endpoints(body, host_config["NetworkMode"])
+    for known, endpoint in endpoints.items():
+        network = networks.find(known)
+        if network is not None and (problem := refused_address(endpoint, network, networks)):
+            raise BadParameter(f"invalid config for network {known}: {problem}")
     identifier = secrets.token_hex(32)
     config = merge_config(body, image.config.get("config") or {}, identifier)
+    if host_config["NetworkMode"] == "host" and not body.get("Hostname"):
+        config["Hostname"] = socket.gethostname()
     if not (config["Entrypoint"] or []) and not (config["Cmd"] or []):
         raise BadParameter("no command specified")
-    for port in host_config["PortBindings"]:
+    for port in host_config["PortBindings"] or ():
         config["ExposedPorts"] = {**(config.get("ExposedPorts") or {}), port: {}}
     command = [*(config["Entrypoint"] or []), *(config["Cmd"] or [])]
     image_volumes = (image.config.get("config") or {}).get("Volumes") or {}
@@ -51,7 +67,7 @@ def new_document(
         "Config": config,
         "HostConfig": host_config,
         "Mounts": mounts,
-        "Endpoints": _endpoints(body, host_config["NetworkMode"]),
+        "Endpoints": endpoints,
         "RestartCount": 0,
         "StoppedByHand": False,
         "SandboxId": secrets.token_hex(32),
@@ -188,35 +204,32 @@ def merge_health(own: Document | None, image: Document | None) -> Document | Non
 def _endpoints(body: Document, mode: str) -> dict[str, Document]:
     if mode.startswith("container:"):
         return {}
-    wanted = ((body.get("NetworkingConfig") or {}).get("EndpointsConfig")) or {}
+    asked = ((body.get("NetworkingConfig") or {}).get("EndpointsConfig")) or {}
+    wanted = {"bridge" if name == "default" else name: endpoint for name, endpoint in asked.items()}
     names = list(wanted) or [mode]
     if mode not in names and mode not in ("bridge", "default"):
         names = [mode, *names]
-    return {name: new_endpoint(wanted.get(name), name) for name in names}
+    return {name: new_endpoint(wanted.get(name)) for name in names}
 
 
-def new_endpoint(asked: Document | None, network: str) -> Document:
-    """Return the settings of a container on a network.
-
-    Raises:
-        BadParameter: it asks for an address of its own.
-    """
+def new_endpoint(asked: Document | None) -> Document:
+    """Return the settings of a container on a network."""
     asked = asked or {}
-    ipam = asked.get("IPAMConfig") or None
-    if ipam and ipam.get("IPv4Address"):
-        # Differs: an address cannot be chosen, also not on networks with a subnet of their own.
-        reason = (
-            "user specified IP address is supported only when connecting to networks with "
-            "user configured subnets"
-        )
-        if network == "bridge":
-            reason = f"* user specified IP address is supported on user defined networks only\n* {reason}"
-        raise BadParameter(f"invalid config for network {network}: invalid endpoint settings:\n{reason}")
     return {
-        "IPAMConfig": ipam,
+        "IPAMConfig": asked.get("IPAMConfig") or None,
         "Links": asked.get("Links"),
         "Aliases": asked.get("Aliases"),
         "DriverOpts": asked.get("DriverOpts"),
         "GwPriority": asked.get("GwPriority") or 0,
         "EndpointID": "",
     }
+
+
+def refused_address(endpoint: Document, network: Document, networks: Networks) -> str:
+    """Return upstream's words against the address that an endpoint asks for, or ""."""
+    wanted = (endpoint["IPAMConfig"] or {}).get("IPv4Address")
+    reasons = networks.addresses.complaints(network, wanted) if wanted else []
+    if not reasons:
+        return ""
+    joined = reasons[0] if len(reasons) == 1 else "\n".join(f"* {reason}" for reason in reasons)
+    return f"invalid endpoint settings:\n{joined}"

@@ -87,7 +87,7 @@ class ExecApi:
         if container.status == "paused":
             raise Conflict(f"container {container.id} is paused, unpause the container before exec")
         rows, columns = body.get("ConsoleSize") or execution.body.get("ConsoleSize") or (0, 0)
-        console = (rows or 24, columns or 80)
+        console = (rows, columns)
         if body.get("Detach") or flag(request, "detach"):
             return await self._start_detached(execution, console)
         keys = detach_sequence(execution.body.get("DetachKeys") or DETACH_KEYS) if execution.tty else b""

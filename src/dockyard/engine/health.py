@@ -28,6 +28,8 @@ DEFAULT_START_INTERVAL = 5.0
 DEFAULT_RETRIES = 3
 KEPT = 5
 MAX_OUTPUT = 4096
+_SIGNALLED = 128
+_TOGETHER = 0.2  # seconds
 
 
 class HealthChecks:
@@ -62,6 +64,8 @@ class HealthChecks:
                 await self._clock.sleep(_interval(check, starting=starting))
                 result = await self._probe(container, check)
                 in_grace = starting and self._clock.monotonic() - started < start_period
+                if result["ExitCode"] > _SIGNALLED and await self._is_ending(container):
+                    return  # it was ended with its container
                 self._record(container, check, result, in_grace=in_grace)
         except asyncio.CancelledError:
             return
@@ -112,6 +116,15 @@ class HealthChecks:
             result.update(ExitCode=-1, Output=str(error))
         result["End"] = self._clock.now()
         return result
+
+    async def _is_ending(self, container: Container) -> bool:
+        """Whether the container ends just now: its probe's end may be heard before its own."""
+        process = container.process
+        if process is not None:
+            ended = asyncio.ensure_future(process.wait())
+            await asyncio.wait({ended}, timeout=_TOGETHER)
+            ended.cancel()
+        return process is None or process.status is not None
 
     def _record(self, container: Container, check: Document, result: Document, *, in_grace: bool) -> None:
         if container.process is None:

@@ -29,6 +29,14 @@ _LOG_OPTIONS = (
     "mode",
 )
 
+_MASKED = (
+    *("/proc/asound", "/proc/acpi", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats"),
+    *("/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware"),
+    "/sys/devices/virtual/powercap",
+)
+_READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+_FIRST_CGROUPS = not os.path.exists("/sys/fs/cgroup/cgroup.controllers")
+
 
 def defaults() -> Document:
     """Return the HostConfig of a container that asks for nothing, as inspect shows it."""
@@ -37,7 +45,7 @@ def defaults() -> Document:
         "ContainerIDFile": "",
         "LogConfig": {"Type": "json-file", "Config": {}},
         "NetworkMode": "bridge",
-        "PortBindings": {},
+        "PortBindings": None,
         "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
         "AutoRemove": False,
         "VolumeDriver": "",
@@ -45,7 +53,7 @@ def defaults() -> Document:
         "ConsoleSize": [0, 0],
         "CapAdd": None,
         "CapDrop": None,
-        "CgroupnsMode": "private",
+        "CgroupnsMode": "host" if _FIRST_CGROUPS else "private",
         "Dns": None,
         "DnsOptions": None,
         "DnsSearch": None,
@@ -87,15 +95,16 @@ def defaults() -> Document:
         "MemoryReservation": 0,
         "MemorySwap": 0,
         "MemorySwappiness": None,
-        "OomKillDisable": None,
+        "OomKillDisable": False if _FIRST_CGROUPS else None,
         "PidsLimit": None,
         "Ulimits": None,
         "CpuCount": 0,
         "CpuPercent": 0,
         "IOMaximumIOps": 0,
         "IOMaximumBandwidth": 0,
-        "MaskedPaths": [],
-        "ReadonlyPaths": [],
+        # Differs: of the masked paths only /proc/kcore is, and as a plain user under proot nothing is.
+        "MaskedPaths": list(_MASKED),
+        "ReadonlyPaths": list(_READ_ONLY),
     }
 
 
@@ -119,6 +128,8 @@ def complete(asked: Document | None) -> Document:
         "Name": (host_config["RestartPolicy"] or {}).get("Name") or "no",
         "MaximumRetryCount": (host_config["RestartPolicy"] or {}).get("MaximumRetryCount") or 0,
     }
+    if host_config["Privileged"]:
+        host_config["MaskedPaths"] = host_config["ReadonlyPaths"] = []
     log = host_config["LogConfig"] or {}
     host_config["LogConfig"] = {"Type": log.get("Type") or "json-file", "Config": log.get("Config") or {}}
     for key in ("CapAdd", "CapDrop"):
@@ -228,10 +239,6 @@ def _check(host_config: Document) -> None:
         ):
             kind = 2 if "=" in option or ":" in option else 1
             raise Failed(f'invalid --security-opt {kind}: "{option}"')
-    if host_config["Links"]:
-        # Differs: links, deprecated since Docker 1.9, are not there; user networks have names.
-        name = host_config["Links"][0].partition(":")[0]
-        raise BadParameter(f"could not get container for {name}: No such container: {name}")
 
 
 def check_platform(platform: str, reference: str, architecture: str) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dockyard.engine import create, mounts, resources, rootfs
+from dockyard.engine.attachment import Attachment
 from dockyard.engine.container import Container
-from dockyard.engine.errors import BadParameter, Conflict, EngineError, Failed, NotFound
+from dockyard.engine.errors import BadParameter, EngineError, Failed
 from dockyard.engine.events import Events
 from dockyard.engine.logging_driver import ContainerLog
 from dockyard.engine.networks import Networks
@@ -53,6 +54,7 @@ class Launcher:
         self._logs = logs
         self._clock = clock
         self._publishing = Publishing(runtime.network)
+        self._attachment = Attachment(runtime.network, registry, networks, events)
 
     def log(self, container: Container) -> ContainerLog:
         """Return the log of a container."""
@@ -88,27 +90,25 @@ class Launcher:
         for mount in container.mounts:
             if mount["Type"] == "volume":
                 self.volume_event(container, mount, "mount")
-        sandbox = self._enter_networks(container)
-        await self._publishing.publish(container)
+        sandbox = self._attachment.enter(container)
+        if container.host_config["NetworkMode"] != "host":  # there all ports are the machine's own
+            await self._publishing.publish(container)
         snapshot = self._runtime.snapshots.get(container.id)
         if snapshot is None:
             raise Failed(f"the root file system of container {container.id} is gone")
         config, host_config = container.config, container.host_config
-        hosts = [_extra_host(entry) for entry in host_config["ExtraHosts"] or []]
-        if container.address:
-            hosts.append((container.address, config["Hostname"]))
         rows, columns = host_config["ConsoleSize"] or (0, 0)
         spec = ContainerSpec(
             id=container.id,
             rootfs=snapshot,
             process=ProcessSpec(
                 argv=(container.document["Path"], *container.document["Args"]),
-                env=create.environment(config),
+                env={**self._attachment.link_environment(container), **create.environment(config)},
                 cwd=config["WorkingDir"] or "/",
                 user=config["User"],
                 tty=config["Tty"],
                 stdin=config["OpenStdin"],
-                size=(rows or 24, columns or 80),
+                size=(rows, columns),
             ),
             sandbox=sandbox,
             hostname=config["Hostname"],
@@ -117,7 +117,7 @@ class Launcher:
             read_only=host_config["ReadonlyRootfs"],
             cap_drop=tuple(host_config["CapDrop"] or ()),
             cap_add=tuple(host_config["CapAdd"] or ()),
-            hosts=tuple(hosts),
+            hosts=tuple(self._attachment.hosts(container)),
             init=bool(host_config.get("Init")),
             privileged=bool(host_config["Privileged"]),
             no_new_privileges=resources.no_new_privileges(host_config),
@@ -132,50 +132,13 @@ class Launcher:
         container.streams.connect(process, self.log(container).recorder())
         return process
 
-    def _enter_networks(self, container: Container) -> str:
-        """Attach the container's sandbox, or find the one that it shares; return its name."""
-        mode: str = container.host_config["NetworkMode"]
-        if mode.startswith("container:"):
-            other = self._registry.get(mode.partition(":")[2])
-            if not other.address:
-                raise Conflict(f"cannot join network of a non running container: {other.id}")
-            container.address = other.address
-            return other.id
-        groups = []
-        for name in container.endpoints:
-            network = self._networks.find(name)
-            if network is None:
-                raise NotFound(f"failed to set up container networking: network {name} not found")
-            # Differs: in mode host a container still has an address of its own; its ports are reached by
-            # publishing them.
-            if network["Driver"] == "bridge":
-                groups.append(network["Id"])
-        wanted = container.document.get("Address")
-        sandbox = self._runtime.network.attach(container.id, groups=groups, address=wanted)
-        container.address = container.document["Address"] = sandbox.address
-        for name in container.endpoints:
-            self.enter_network(container, name)
-        return container.id
+    def join(self, container: Container, network: str) -> None:
+        """Put a running container on one more network. Raises Forbidden when its address is taken."""
+        self._attachment.join(container, network)
 
-    def enter_network(self, container: Container, name: str) -> None:
-        """Make a running container known on one network."""
-        network = self._networks.get(name)
-        container.endpoints[name]["EndpointID"] = f"{container.id[:32]}{network['Id'][:32]}"
-        self._networks.publish_names(container, name)
-        self._network_event(container, network["Id"], "connect")
-
-    def leave_network(self, container: Container, name: str) -> None:
-        """Undo `enter_network`."""
-        self._networks.withdraw_names(container, name)
-        container.endpoints[name]["EndpointID"] = ""
-        network = self._networks.find(name)
-        if network is not None:
-            self._network_event(container, network["Id"], "disconnect")
-
-    def _network_event(self, container: Container, network_id: str, action: str) -> None:
-        network = self._networks.get(network_id)
-        about = {"container": container.id, "name": network["Name"], "type": network["Driver"]}
-        self._events.publish("network", action, network_id, about)
+    def leave(self, container: Container, network: str) -> None:
+        """Take a running container off a network."""
+        self._attachment.leave(container, network)
 
     def volume_event(self, container: Container, mount: dict[str, object], action: str) -> None:
         about = {"container": container.id, "driver": "local"}
@@ -187,12 +150,7 @@ class Launcher:
     async def release(self, container: Container) -> None:
         """Take back what a running container has: ports, names, address."""
         await self._publishing.withdraw(container)
-        if not container.host_config["NetworkMode"].startswith("container:"):
-            for name in container.endpoints:
-                if container.endpoints[name].get("EndpointID"):
-                    self.leave_network(container, name)
-            self._runtime.network.detach(container.id)
-        container.address = ""
+        self._attachment.release(container)
 
 
 def explain(failure: Exception) -> tuple[EngineError, int]:
@@ -207,8 +165,3 @@ def explain(failure: Exception) -> tuple[EngineError, int]:
         return Failed(str(failure)), 128
     logger.exception("a container could not be started", exc_info=failure)
     return Failed(f"{type(failure).__name__}: {failure}"), 128
-
-
-def _extra_host(entry: str) -> tuple[str, str]:
-    name, _, address = entry.partition("=") if "=" in entry else entry.partition(":")
-    return ("127.0.0.1" if address == "host-gateway" else address, name)

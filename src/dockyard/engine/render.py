@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from dockyard.runtime.spec import Rootfs
 
 
+_OWN_FILES = {"ResolvConfPath": "resolv.conf", "HostnamePath": "hostname", "HostsPath": "hosts"}
+
+
 def go_time(seconds: float) -> str:
     """Return Unix seconds as Go writes them, 0 as Go's zero time."""
     return rfc3339_nano(seconds) if seconds else ZERO
@@ -59,24 +62,31 @@ def ports(container: Container) -> Document:
     return shown
 
 
+def mac_address(address: str) -> str:
+    """Return the MAC address that goes with an IPv4 address, as the bridge driver has long made them."""
+    # Differs: it is for show; containers have no interfaces of their own.
+    return "02:42:" + ":".join(f"{int(part):02x}" for part in address.split(".")) if address else ""
+
+
 def endpoint(container: Container, name: str, networks: Networks) -> Document:
     """Return a container's settings on one network."""
     kept = container.endpoints[name]
     network = networks.find(name)
     connected = container.process is not None and network is not None and network["Driver"] == "bridge"
     user_defined = network is not None and network["Name"] not in ("bridge", "host", "none")
+    address, prefix, gateway = networks.place(container, name) if connected else ("", 0, "")
     return {
         "IPAMConfig": kept.get("IPAMConfig"),
         "Links": kept.get("Links"),
         "Aliases": kept.get("Aliases"),
-        "MacAddress": "",
+        "MacAddress": mac_address(address),
         "DriverOpts": kept.get("DriverOpts"),
         "GwPriority": kept.get("GwPriority", 0),
         "NetworkID": network["Id"] if network is not None and container.state["StartedAt"] else "",
         "EndpointID": kept.get("EndpointID", "") if connected else "",
-        "Gateway": "",
-        "IPAddress": container.address if connected else "",
-        "IPPrefixLen": 8 if connected else 0,
+        "Gateway": gateway,
+        "IPAddress": address,
+        "IPPrefixLen": prefix,
         "IPv6Gateway": "",
         "GlobalIPv6Address": "",
         "GlobalIPv6PrefixLen": 0,
@@ -100,13 +110,13 @@ def _network_settings(container: Container, networks: Networks) -> Document:
         "SecondaryIPAddresses": None,
         "SecondaryIPv6Addresses": None,
         "EndpointID": bridge.get("EndpointID", ""),
-        "Gateway": "",
+        "Gateway": bridge.get("Gateway", ""),
         "GlobalIPv6Address": "",
         "GlobalIPv6PrefixLen": 0,
         "IPAddress": bridge.get("IPAddress", ""),
         "IPPrefixLen": bridge.get("IPPrefixLen", 0),
         "IPv6Gateway": "",
-        "MacAddress": "",
+        "MacAddress": bridge.get("MacAddress", ""),
         "Networks": endpoints,
     }
 
@@ -122,7 +132,11 @@ def inspect(
     """Return the document of GET /containers/{id}/json."""
     document = container.document
     data = {}
+    files = dict.fromkeys(_OWN_FILES, "")
     if rootfs is not None:
+        if container.state["StartedAt"]:
+            etc = rootfs.upper.parent / "etc"
+            files = {key: str(etc / name) for key, name in _OWN_FILES.items()}
         data = {
             "ID": container.id,
             "LowerDir": ":".join(str(layer) for layer in reversed(rootfs.layers)),
@@ -137,10 +151,8 @@ def inspect(
         "Args": document["Args"],
         "State": state(container),
         "Image": document["Image"],
-        "ResolvConfPath": "",
-        "HostnamePath": "",
-        "HostsPath": "",
-        "LogPath": str(log),
+        **files,
+        "LogPath": str(log) if container.state["StartedAt"] else "",
         "Name": f"/{container.name}",
         "RestartCount": document["RestartCount"],
         "Driver": driver,
@@ -152,7 +164,7 @@ def inspect(
         "HostConfig": container.host_config,
         "GraphDriver": {"Data": data, "Name": driver},
         "Mounts": container.mounts,
-        "Config": container.config,
+        "Config": {key: value for key, value in container.config.items() if key != "ExposedPorts" or value},
         "NetworkSettings": _network_settings(container, networks),
     }
 

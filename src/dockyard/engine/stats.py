@@ -19,11 +19,19 @@ _NO_CPU: Document = {
     "throttling_data": {"periods": 0, "throttled_periods": 0, "throttled_time": 0},
 }
 
+_BLKIO = (
+    *("io_service_bytes_recursive", "io_serviced_recursive", "io_queue_recursive"),
+    *("io_service_time_recursive", "io_wait_time_recursive", "io_merged_recursive"),
+    *("io_time_recursive", "sectors_recursive"),
+)
+_NETWORK = [f"{way}_{what}" for way in ("rx", "tx") for what in ("bytes", "packets", "errors", "dropped")]
+
 
 async def snapshot(runtime: Runtime, container: Container, now: float, before: Document | None) -> Document:
     """Return one sample; `before` is the sample that it is compared with.
 
-    Differs: there is no network or disk I/O in it; without control groups, what has ended is not counted.
+    Differs: network and disk I/O are not counted, but their fields are there; without control groups, what
+    has ended is not counted either.
     """
     sample: Document = {
         "name": f"/{container.name}",
@@ -31,7 +39,7 @@ async def snapshot(runtime: Runtime, container: Container, now: float, before: D
         "read": ZERO,
         "preread": ZERO,
         "pids_stats": {},
-        "blkio_stats": {},
+        "blkio_stats": dict.fromkeys(_BLKIO),
         "num_procs": 0,
         "storage_stats": {},
         "cpu_stats": _NO_CPU,
@@ -61,6 +69,7 @@ async def snapshot(runtime: Runtime, container: Container, now: float, before: D
                 "throttled_time": throttling.nanoseconds,
             },
         },
+        blkio_stats={name: [] for name in _BLKIO},
         precpu_stats=before["cpu_stats"] if before else _NO_CPU,
         memory_stats={
             "usage": used.memory,
@@ -69,6 +78,8 @@ async def snapshot(runtime: Runtime, container: Container, now: float, before: D
             "limit": limit,
         },
     )
+    if container.address and container.host_config["NetworkMode"] not in ("host", "none"):
+        sample["networks"] = {"eth0": dict.fromkeys(_NETWORK, 0)}
     return sample
 
 

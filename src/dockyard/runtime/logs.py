@@ -36,7 +36,6 @@ class LogFile:
         self._files = max(1, files)
         self._partial: dict[int, bytes] = {}
         self._size = path.stat().st_size if path.exists() else 0
-        self._number = 0  # of the file that is written now; older ones have the numbers below
         self._followers: set[_Follower] = set()
         self._ended = True
 
@@ -80,17 +79,17 @@ class LogFile:
 
         Who reads slowly costs no memory; who is so slow that his place was rotated away misses some.
         """
-        follower = _Follower(self._number - self._files, ended=self._ended)
         past: list[Line] = []
+        follower = _Follower(self._open_all(), ended=self._ended)
         if tail is not None:
             past = self.read(tail=tail, since=since, until=until)
-            follower.move_to(self._number, self._open(self._number), at_end=True)
+            follower.skip()
         self._followers.add(follower)
         try:
             for line in past:
                 yield line
             count = 0
-            while raw := await self._next(follower):
+            while raw := await follower.next():
                 line = _decode(raw)
                 if until is not None and line.time > until:
                     return
@@ -103,38 +102,21 @@ class LogFile:
             self._followers.discard(follower)
             follower.close()
 
-    async def _next(self, follower: _Follower) -> bytes:
-        """The next line of a follower, as it is stored, once there is one; b"" at the end."""
-        while True:
-            raw = follower.readline()
-            if raw.endswith(b"\n"):
-                return raw
-            if follower.number < self._number:
-                number = max(follower.number + 1, self._number - self._files + 1)
-                follower.move_to(number, self._open(number))
-            elif follower.file is None and (file := self._open(self._number)) is not None:
-                follower.move_to(self._number, file)
-            elif follower.ended:
-                return b""
-            else:
-                follower.news.clear()
-                await follower.news.wait()
-
     def remove(self) -> None:
         """Deletes the files."""
-        for number in range(self._files):
-            self._file(self._number - number).unlink(missing_ok=True)
+        for age in range(self._files):
+            self._file(age).unlink(missing_ok=True)
         self._size = 0
 
-    def _file(self, number: int) -> Path:
-        age = self._number - number
+    def _file(self, age: int) -> Path:
         return self._path if age == 0 else self._path.with_name(f"{self._path.name}.{age}")
 
-    def _open(self, number: int) -> BinaryIO | None:
-        try:
-            return open(self._file(number), "rb")
-        except FileNotFoundError:
-            return None
+    def _open_all(self) -> list[BinaryIO]:
+        """The files, oldest first; the newest is made, so that a follower has it before its first line."""
+        if not self._ended:
+            self._path.touch()
+        paths = [self._file(age) for age in range(self._files - 1, -1, -1)]
+        return [open(path, "rb") for path in paths if path.exists()]
 
     def _write(self, lines: list[Line]) -> None:
         texts: list[str] = []
@@ -156,18 +138,22 @@ class LogFile:
             texts.clear()
 
     def _rotate(self) -> None:
-        self._file(self._number - self._files + 1).unlink(missing_ok=True)
+        self._file(self._files - 1).unlink(missing_ok=True)
         for age in range(self._files - 2, -1, -1):
-            older = self._file(self._number - age)
-            if older.exists():
-                os.replace(older, self._file(self._number - age - 1))
-        self._number += 1
+            if self._file(age).exists():
+                os.replace(self._file(age), self._file(age + 1))
+        self._path.touch()
         self._size = 0
+        for follower in self._followers:
+            # Opened at once: the log may be deleted before he comes to it, and is his to read all the same.
+            follower.add(
+                os.fdopen(os.open(self._path, os.O_RDONLY | os.O_CLOEXEC), "rb"), most=self._files + 1
+            )
 
     def _stored(self) -> Iterator[Line]:
         for age in range(self._files - 1, -1, -1):
             try:
-                with open(self._file(self._number - age), "rb") as file:
+                with open(self._file(age), "rb") as file:
                     for raw in file:
                         if raw.endswith(b"\n"):  # else cut off by a full disk or a kill
                             yield _decode(raw)
@@ -176,27 +162,46 @@ class LogFile:
 
 
 class _Follower:
-    """One reader's place in the log: the file that it reads, and news of more."""
+    """One reader's place in the log: the files that it has yet to read, and news of more."""
 
-    def __init__(self, number: int, *, ended: bool) -> None:
-        self.number = number
+    def __init__(self, files: list[BinaryIO], *, ended: bool) -> None:
         self.ended = ended
         self.news = asyncio.Event()
-        self.file: BinaryIO | None = None
+        self._files = collections.deque(files)
 
-    def readline(self) -> bytes:
-        return b"" if self.file is None else self.file.readline()
+    async def next(self) -> bytes:
+        """The next line as it is stored, once there is one; b"" at the end."""
+        while not (raw := self._readline()) and not self.ended:
+            self.news.clear()
+            await self.news.wait()
+        return raw
 
-    def move_to(self, number: int, file: BinaryIO | None, *, at_end: bool = False) -> None:
-        self.close()
-        self.number, self.file = number, file
-        if file is not None and at_end:
-            file.seek(0, os.SEEK_END)
+    def _readline(self) -> bytes:
+        while self._files:
+            raw = self._files[0].readline()
+            if raw.endswith(b"\n"):
+                return raw
+            if len(self._files) == 1:
+                break
+            self._files.popleft().close()
+        return b""
+
+    def skip(self) -> None:
+        """Go to the end of what there is."""
+        while len(self._files) > 1:
+            self._files.popleft().close()
+        if self._files:
+            self._files[0].seek(0, os.SEEK_END)
+
+    def add(self, file: BinaryIO, *, most: int) -> None:
+        """Another file was begun; of more than `most`, the oldest are given up."""
+        self._files.append(file)
+        while len(self._files) > most:
+            self._files.popleft().close()
 
     def close(self) -> None:
-        if self.file is not None:
-            self.file.close()
-            self.file = None
+        while self._files:
+            self._files.popleft().close()
 
 
 def _between(lines: Iterable[Line], since: float | None, until: float | None) -> Iterator[Line]:
