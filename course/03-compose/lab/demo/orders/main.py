@@ -1,0 +1,1 @@
+../../../../apps/orders/main.py
