@@ -30,7 +30,7 @@ def routes(engine: Engine) -> Routes:
         if not kinds or "image" in kinds:
             answer.update(_images(engine))
         if not kinds or "container" in kinds:
-            answer["Containers"] = [_container(engine, one) for one in reversed(list(engine.registry))]
+            answer["Containers"] = [_container(engine, one) for one in engine.registry]
         if not kinds or "volume" in kinds:
             answer["Volumes"] = [_volume(engine, volume) for volume in engine.volumes.all()]
         if not kinds or "build-cache" in kinds:

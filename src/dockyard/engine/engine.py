@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,6 +92,11 @@ class Engine:
         """Stop acting. The containers' processes end with the runtime."""
         self.lifecycle.close()
         self.store.close()
+
+    @property
+    def identity(self) -> str:
+        """Tells this engine from others, for as long as its home lasts."""
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, self.home.absolute().as_uri()))
 
     @property
     def handler(self) -> Handler:

@@ -160,11 +160,12 @@ class Images:
 
     def _graph(self, image: Image) -> Document:
         """Where the layers are on the disk."""
-        # Differs: an image's layers are joined for containers only, so no MergedDir and no WorkDir are shown.
-        *lower, top = ["", *(str(path) for path in self._store.layer_paths(image))]
-        data = {"LowerDir": ":".join(reversed(lower[1:])), "UpperDir": top}
-        name = self._engine.runtime.driver.traits.name
-        return {"Data": {key: value for key, value in data.items() if value}, "Name": name}
+        *lower, top = ["", *self._store.layer_paths(image)]
+        data = {"LowerDir": ":".join(str(path) for path in reversed(lower[1:])), "UpperDir": str(top)}
+        # Differs: layers are joined for containers only, so the other two are where they would be.
+        data |= {"MergedDir": f"{top}/merged", "WorkDir": f"{top}/work"}
+        shown = {key: data[key] for key in sorted(data) if data[key]} if top else None
+        return {"Data": shown, "Name": self._engine.runtime.driver.traits.storage}
 
     async def history(self, request: Request) -> Response:
         image = self._image(request.path_parameters["name"])

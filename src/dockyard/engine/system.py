@@ -74,14 +74,14 @@ class System:
         driver, enforcement = engine.runtime.driver, engine.runtime.enforcement
         return json_response(
             {
-                "ID": "",
+                "ID": engine.identity,
                 "Containers": len(engine.registry),
                 "ContainersRunning": counts["running"],
                 "ContainersPaused": counts["paused"],
                 "ContainersStopped": counts["stopped"],
                 "Images": len(engine.runtime.images.list()),
-                "Driver": driver.traits.name,
-                "DriverStatus": [["Overlay", str(driver.traits.overlay).lower()]],
+                "Driver": driver.traits.storage,
+                "DriverStatus": [["Runtime Driver", driver.traits.name]],
                 "Plugins": {
                     "Volume": ["local"],
                     "Network": ["bridge", "host", "null"],
@@ -112,8 +112,10 @@ class System:
                 "Architecture": platform.machine(),
                 "IndexServerAddress": "https://index.docker.io/v1/",
                 "RegistryConfig": {
-                    "IndexConfigs": {},
-                    "InsecureRegistryCIDRs": ["127.0.0.0/8"],
+                    "IndexConfigs": {
+                        "docker.io": {"Mirrors": [], "Name": "docker.io", "Official": True, "Secure": True}
+                    },
+                    "InsecureRegistryCIDRs": ["::1/128", "127.0.0.0/8"],
                     "Mirrors": None,
                 },
                 "NCPU": os.cpu_count(),

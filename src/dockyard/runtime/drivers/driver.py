@@ -24,6 +24,11 @@ class Traits:
     namespaces: bool = False
     counts_processes: bool = False
 
+    @property
+    def storage(self) -> str:
+        """What upstream calls a storage driver that keeps layers so: overlaid, or copied for each one."""
+        return "overlay2" if self.overlay else "vfs"
+
 
 class Driver(Protocol):
     """Two kinds exist: the namespaces that the kernel gives us, and programs that wrap the container's."""
