@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from dockyard.engine.addresses import USER_DEFINED, Addresses
 from dockyard.engine.container import Container
 from dockyard.engine.errors import BadParameter, Conflict, Forbidden, NotFound
 from dockyard.engine.parameters import Document
@@ -25,6 +27,7 @@ class Networks:
         self._store = store
         self._network = network
         self._clock = clock
+        self.addresses = Addresses(network)
         self._by_id: dict[str, Document] = {}
         # Network id, name, container id: the address. Several containers can share an alias.
         self._aliases: dict[str, dict[str, dict[str, str]]] = {}
@@ -32,6 +35,8 @@ class Networks:
     def load(self) -> None:
         """Read what an earlier engine kept, and make the predefined ones when they are missing."""
         self._by_id = {document["Id"]: document for document in self._store.load("network")}
+        for document in self._by_id.values():
+            self.addresses.add(document)
         present = {document["Name"] for document in self._by_id.values()}
         for name, driver in (("bridge", "bridge"), ("host", "host"), ("none", "null")):
             if name not in present:
@@ -101,34 +106,65 @@ class Networks:
         document["Options"] = body.get("Options") or {}
         document["Labels"] = body.get("Labels") or {}
         self._add(document)
+        self.addresses.add(document)
         return document
 
     def _pools(self, wanted: list[Document]) -> list[Document]:
+        pools = []
         for pool in wanted:
             subnet = pool.get("Subnet") or ""
             if not subnet:
                 continue
             try:
-                parsed = ipaddress.ip_network(subnet)
+                parsed = ipaddress.ip_network(subnet, strict=False)
             except ValueError:
                 raise BadParameter(
                     f"invalid network config:\ninvalid subnet {subnet}: invalid CIDR block notation"
                 ) from None
-            gateway = pool.get("Gateway")
-            if gateway and ipaddress.ip_address(gateway) not in parsed:
-                raise BadParameter(
-                    f"invalid network config:\ninvalid gateway {gateway}: parent subnet {subnet} "
-                    "doesn't contain this address"
-                )
-            for other in self._by_id.values():
-                for taken in other["IPAM"]["Config"] or []:
-                    if other["Driver"] == "bridge" and taken.get("UserDefined"):
-                        reserved = ipaddress.ip_network(taken["Subnet"])
-                        if reserved.version == parsed.version and reserved.overlaps(parsed):
-                            raise Forbidden(
-                                "invalid pool request: Pool overlaps with other one on this address space"
-                            )
-        return [{**pool, "UserDefined": True} for pool in wanted]
+            for key, what in (("IPRange", "ip-range"), ("Gateway", "gateway")):
+                if pool.get(key):
+                    _check_inside(pool[key], what, parsed)
+            self._check_free(parsed)
+            keys = ("Subnet", "IPRange", "Gateway", "AuxiliaryAddresses")
+            pools.append({**{key: pool[key] for key in keys if pool.get(key)}, USER_DEFINED: True})
+        return pools
+
+    def _check_free(self, wanted: ipaddress.IPv4Network | ipaddress.IPv6Network) -> None:
+        for other in self._by_id.values():
+            for taken in other["IPAM"]["Config"] or []:
+                if other["Driver"] == "bridge" and taken.get(USER_DEFINED):
+                    reserved = ipaddress.ip_network(taken["Subnet"], strict=False)
+                    if reserved.version == wanted.version and reserved.overlaps(wanted):
+                        raise Forbidden(
+                            "invalid pool request: Pool overlaps with other one on this address space"
+                        )
+
+    def shown_pools(self, document: Document) -> list[Document] | None:
+        """Return the Config of a network's IPAM as inspect shows it."""
+        asked = [pool for pool in document["IPAM"]["Config"] or [] if pool.get(USER_DEFINED)]
+        if asked:
+            return [{key: value for key, value in pool.items() if key != USER_DEFINED} for pool in asked]
+        if document["Driver"] != "bridge":
+            return None
+        # Differs: networks without a subnet of their user's share this home's part of 127.0.0.0/8; which
+        # networks two containers share decides whether they reach one another.
+        block = self._network.block
+        return [{"Subnet": f"127.{block.number}.0.0/16", "Gateway": block.gateway}]
+
+    def place(self, container: Container, name: str) -> tuple[str, int, str]:
+        """Return address, prefix length and gateway of a running container on a network, or nothing."""
+        document = self.find(name)
+        if document is None or document["Driver"] != "bridge" or not container.address:
+            return "", 0, ""
+        chosen = self.addresses.of(document["Id"], container.id)
+        pool = self.addresses.prefix_and_gateway(document["Id"])
+        prefix, gateway = pool if chosen and pool else (16, self._network.block.gateway)
+        return chosen or container.address, prefix, "" if document["Internal"] else gateway
+
+    def reaches_outside(self, names: Iterable[str]) -> bool:
+        """Tell whether a container on these networks gets beyond them."""
+        known = (self.find(name) for name in names)
+        return any(d is not None and d["Driver"] == "bridge" and not d["Internal"] for d in known)
 
     def remove(self, document: Document, members: list[Container]) -> None:
         """Delete a network that `members`, running containers, don't use.
@@ -145,13 +181,14 @@ class Networks:
             )
             raise Forbidden(f"error while removing network: network {name} has active endpoints ({using})")
         self._store.delete("network", document["Id"])
+        self.addresses.remove(document["Id"])
         del self._by_id[document["Id"]]
 
     # Names on a network. The default bridge has none, as upstream.
 
     def publish_names(self, container: Container, network_name: str) -> None:
         """Let the others on a network find a running container by its names."""
-        self._set_names(container, network_name, [container.address])
+        self._set_names(container, network_name, [self.place(container, network_name)[0]])
 
     def withdraw_names(self, container: Container, network_name: str) -> None:
         """Undo `publish_names`, keeping the other containers that share an alias."""
@@ -170,6 +207,18 @@ class Networks:
             self._network.set_names(network["Id"], {name: list(owners.values())})
 
 
+def _check_inside(text: str, what: str, subnet: ipaddress.IPv4Network | ipaddress.IPv6Network) -> None:
+    refusal = f"invalid network config:\ninvalid {what} {text}: "
+    try:
+        first = ipaddress.ip_network(text, strict=False)[0]
+    except ValueError:
+        kind = "CIDR block notation" if what == "ip-range" else "address"
+        raise BadParameter(f"{refusal}invalid {kind}") from None
+    if first not in subnet:
+        noun = "block" if what == "ip-range" else "address"
+        raise BadParameter(f"{refusal}parent subnet {subnet} doesn't contain this {noun}")
+
+
 def dns_names(container: Container, network_name: str) -> list[str]:
     """Return the names of a container on a network: its name, aliases, short id, hostname."""
     endpoint = container.endpoints.get(network_name, {})
@@ -183,9 +232,7 @@ def dns_names(container: Container, network_name: str) -> list[str]:
 
 
 def _document(name: str, driver: str, now: float) -> Document:
-    # Differs: every container has one address in 127.0.0.0/8, the same on all its networks; which networks
-    # two of them share decides whether they reach one another.
-    pools = [{"Subnet": "127.0.0.0/8"}] if driver == "bridge" else None
+    pools: list[Document] | None = [] if driver == "bridge" else None
     return {
         "Name": name,
         "Id": secrets.token_hex(32),

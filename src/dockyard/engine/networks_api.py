@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dockyard.engine import create
+from dockyard.engine import create, render
 from dockyard.engine.container import Container
 from dockyard.engine.errors import BadParameter, Failed, Forbidden, NotFound
 from dockyard.engine.filters import parse_filters
@@ -42,22 +42,21 @@ class NetworksApi:
 
     def _document(self, network: Document, *, with_members: bool) -> Document:
         shown = {**network, "Created": go_time(network["Created"]), "Containers": {}}
-        pools = network["IPAM"]["Config"]
-        if pools is not None:
-            pools = [{key: value for key, value in pool.items() if key != "UserDefined"} for pool in pools]
-        shown["IPAM"] = {**network["IPAM"], "Config": pools}
+        shown["IPAM"] = {**network["IPAM"], "Config": self._engine.networks.shown_pools(network)}
         if with_members:
-            shown["Containers"] = {
-                c.id: {
-                    "Name": c.name,
-                    "EndpointID": c.endpoints[network["Name"]].get("EndpointID", ""),
-                    "MacAddress": "",
-                    "IPv4Address": f"{c.address}/8" if network["Driver"] == "bridge" else "",
-                    "IPv6Address": "",
-                }
-                for c in self._members(network)
-            }
+            for container in self._members(network):
+                shown["Containers"][container.id] = self._member(container, network["Name"])
         return shown
+
+    def _member(self, container: Container, name: str) -> Document:
+        address, prefix, _gateway = self._engine.networks.place(container, name)
+        return {
+            "Name": container.name,
+            "EndpointID": container.endpoints[name].get("EndpointID", ""),
+            "MacAddress": render.mac_address(address),
+            "IPv4Address": f"{address}/{prefix}" if address else "",
+            "IPv6Address": "",
+        }
 
     async def list_networks(self, request: Request) -> Response:
         filters = parse_filters(request, _FILTERS)
@@ -114,13 +113,16 @@ class NetworksApi:
             )
         if name in container.endpoints:
             raise Forbidden(f"endpoint with name {container.name} already exists in network {name}")
-        try:
-            container.endpoints[name] = create.new_endpoint(body.get("EndpointConfig"), name)
-        except BadParameter as error:
-            raise BadParameter(error.message.partition(": ")[2]) from None
+        endpoint = create.new_endpoint(body.get("EndpointConfig"))
+        if problem := create.refused_address(endpoint, network, self._engine.networks):
+            raise BadParameter(problem)
+        container.endpoints[name] = endpoint
         if container.process is not None:
-            self._engine.runtime.network.join(container.id, network["Id"])
-            self._engine.launcher.enter_network(container, name)
+            try:
+                self._engine.launcher.join(container, name)
+            except Forbidden as error:
+                del container.endpoints[name]
+                raise Forbidden(error.message.partition(": ")[2]) from None
         self._engine.registry.save(container)
         return Response(200)
 
@@ -137,8 +139,7 @@ class NetworksApi:
             article = "" if container.process is not None else "the "
             raise Failed(f"container {container.id} is not connected to {article}network {name}")
         if container.process is not None:
-            self._engine.launcher.leave_network(container, name)
-            self._engine.runtime.network.leave(container.id, network["Id"])
+            self._engine.launcher.leave(container, name)
         del container.endpoints[name]
         self._engine.registry.save(container)
         return Response(200)

@@ -42,6 +42,9 @@ class _Member:
     sandbox: Sandbox
     groups: set[str]
     search: tuple[str, ...]
+    outside: bool = True
+    addresses: dict[str, str] = field(default_factory=dict)  # by group, in the group's subnet
+    host: bool = False
     # (kind of socket, address, port asked for) -> the port it really has; only what has been bound.
     ports: dict[tuple[int, str, int], int] = field(default_factory=dict)
     stopped: list[int] = field(default_factory=list)  # processes that the worker has stopped for a cut
@@ -64,6 +67,7 @@ class Network:
         self._members: dict[str, _Member] = {}
         self._next_index = 0
         self._services: dict[tuple[str, str, int], list[tuple[str, int]]] = {}
+        self._subnets: dict[str, tuple[str, str]] = {}
         self._names = Names()
         self._name_server = NameServer(self._names, self._asker)
         self._hole = self._dig_hole()
@@ -103,11 +107,16 @@ class Network:
         address: str | None = None,
         search: Sequence[str] = (),
         ndots: int | None = None,
+        outside: bool = True,
+        addresses: Mapping[str, str] | None = None,
+        host: bool = False,
     ) -> Sandbox:
         """Add a sandbox; one that is there already keeps its address and gets these groups.
 
         `address` asks for one that it had before; it gets another if that is taken or not of this home's
-        block.
+        block. `addresses` are its further ones by group, out of the group's subnet. Without `outside` it
+        reaches nothing but its groups. `host` makes it no sandbox at all: its programs' calls are the
+        machine's.
         """
         old = self._members.get(sandbox)
         own = old.sandbox.address if old else self._allocate(address)
@@ -115,8 +124,9 @@ class Network:
         if search:
             lines.append(f"search {' '.join(search)}")
         lines.append(f"options ndots:{(5 if search else 0) if ndots is None else ndots}")
-        described = Sandbox(sandbox, own, localhost_of(own), "\n".join(lines) + "\n")
-        member = _Member(described, set(groups), tuple(search))
+        text = _machines_resolv_conf() if host else "\n".join(lines) + "\n"
+        described = Sandbox(sandbox, own, localhost_of(own), text)
+        member = _Member(described, set(groups), tuple(search), outside, dict(addresses or {}), host)
         if old is not None:
             member.connected, member.ports, member.stopped = old.connected, old.ports, old.stopped
         else:
@@ -136,17 +146,39 @@ class Network:
             self._publisher.forget(sandbox)
             self._push({"op": "detach", "sandbox": sandbox})
 
-    def join(self, sandbox: str, group: str) -> None:
-        """Let the sandbox reach and be reached by the group's others, and see its names."""
+    def join(self, sandbox: str, group: str, address: str = "") -> None:
+        """Let the sandbox reach and be reached by the group's others, and see its names.
+
+        `address` is its further one, out of the group's subnet.
+        """
         member = self._member(sandbox)
         member.groups.add(group)
+        if address:
+            member.addresses[group] = address
         self._push_groups(member)
 
     def leave(self, sandbox: str, group: str) -> None:
         """Undo `join`. Differs: connections that stand already go on."""
         member = self._member(sandbox)
         member.groups.discard(group)
+        member.addresses.pop(group, None)
         self._push_groups(member)
+
+    def set_outside(self, sandbox: str, outside: bool) -> None:
+        """Let the sandbox reach the machine and the rest of the world, or its groups only."""
+        member = self._member(sandbox)
+        member.outside = outside
+        self._push_groups(member)
+
+    def set_subnet(self, group: str, subnet: str, gateway: str) -> None:
+        """Give a group addresses such as 172.30.0.0/24, for `addresses`; the machine is at `gateway`."""
+        self._subnets[group] = subnet, gateway
+        self._push({"op": "subnet", "group": group, "subnet": subnet, "gateway": gateway})
+
+    def remove_subnet(self, group: str) -> None:
+        """Undo `set_subnet`; a group without one is no error."""
+        if self._subnets.pop(group, None) is not None:
+            self._push({"op": "subnet", "group": group, "subnet": None})
 
     # Names and services
 
@@ -329,6 +361,8 @@ class Network:
                 "dns_port": self._name_server.address[1],
             }
         )
+        for group, (subnet, gateway) in self._subnets.items():
+            self._push({"op": "subnet", "group": group, "subnet": subnet, "gateway": gateway})
         for member in self._members.values():
             self._announce(member)
         for key in self._services:
@@ -337,7 +371,7 @@ class Network:
 
     def _announce(self, member: _Member) -> None:
         name, address = member.sandbox.name, member.sandbox.address
-        self._push({"op": "attach", "sandbox": name, "address": address, "groups": sorted(member.groups)})
+        self._push({"op": "attach", "address": address, **self._place_of(member)})
         for (kind, bound, port), real in member.ports.items():
             known = {"sandbox": name, "kind": kind, "address": bound, "port": port, "real": real}
             self._push({"op": "bound", **known})
@@ -347,7 +381,16 @@ class Network:
             self._push({"op": "cut", "sandbox": name, "cut": True})
 
     def _push_groups(self, member: _Member) -> None:
-        self._push({"op": "groups", "sandbox": member.sandbox.name, "groups": sorted(member.groups)})
+        self._push({"op": "groups", **self._place_of(member)})
+
+    def _place_of(self, member: _Member) -> dict[str, Any]:
+        return {
+            "sandbox": member.sandbox.name,
+            "groups": sorted(member.groups),
+            "outside": member.outside,
+            "addresses": member.addresses,
+            "host": member.host,
+        }
 
     def _service_message(self, group: str, address: str, port: int) -> dict[str, Any]:
         backends = self._services[group, address, port]
@@ -371,3 +414,10 @@ class Network:
             self._unsent.popleft()
         if self._loop is not None:
             self._loop.remove_writer(self._channel)
+
+
+def _machines_resolv_conf() -> str:
+    try:
+        return Path("/etc/resolv.conf").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

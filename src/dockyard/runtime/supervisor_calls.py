@@ -62,6 +62,9 @@ class Answers:
 
         `replayed`: a worker that was killed had begun on it.
         """
+        if sandbox.host:
+            listener.proceed(call)
+            return
         try:
             if replayed and self._is_connected(listener, call):
                 listener.answer(call)
@@ -223,7 +226,7 @@ class Answers:
     def _route(self, sandbox: Sandbox, address: bytes, port: int, held: Held | None) -> Route:
         ipv6 = len(address) != 4
         if ipv6 and address not in (_LOOPBACK, _ALL):
-            return Outside()
+            return Outside() if sandbox.outside else Refused(errno.ENETUNREACH)
         if held is not None:
             return self._tables.route(sandbox, address, port, held.kind, ipv6)
         as_stream = self._tables.route(sandbox, address, port, STREAM, ipv6)

@@ -1,6 +1,7 @@
 """What the supervisor's worker knows, and where a call may therefore go: pure decisions, no system calls."""
 
 import errno
+import ipaddress
 import socket
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -8,6 +9,7 @@ from typing import Any, NamedTuple
 from dockyard.runtime.addresses import IPV6_OFFSET, LOCALHOST_OFFSET, SERVICE_PREFIX, Block
 
 ANY = b"\0\0\0\0"
+_DOCKERS_NAME_SERVER = b"\x7f\0\0\x0b"  # 127.0.0.11, where programs may look for it
 STREAM, DATAGRAM = 1, 2  # SOCK_STREAM, SOCK_DGRAM
 
 
@@ -42,6 +44,9 @@ class Sandbox:
     name: str
     own: bytes
     groups: frozenset[str]
+    outside: bool = True  # whether it reaches the machine and the rest of the world
+    host: bool = False  # its calls are the machine's: nothing of them is changed
+    virtual: dict[str, bytes] = field(default_factory=dict)  # by group: its address in the group's subnet
     cut: bool = False
     # What it has bound: the kind of socket, the address, the port it asked for -> the port it really has.
     ports: dict[tuple[int, bytes, int], int] = field(default_factory=dict)
@@ -62,6 +67,14 @@ class Service:
     turn: int = 0
 
 
+@dataclass
+class Subnet:
+    """The addresses that a group's members have there; they lead to the members' own."""
+
+    network: ipaddress.IPv4Network
+    gateway: bytes
+
+
 class Tables:
     """Sandboxes, groups, services and cuts, as the daemon last described them by `apply`."""
 
@@ -74,10 +87,13 @@ class Tables:
         self.hole = socket.inet_aton(block.hole)
         self.hole_port = 0
         self.dns = socket.inet_aton(block.dns)
+        self.gateway = socket.inet_aton(block.gateway)
         self.dns_port = 53
         self.sandboxes: dict[str, Sandbox] = {}
         self._owners: dict[bytes, Sandbox] = {}
         self._services: dict[tuple[bytes, int], dict[str, Service]] = {}
+        self._subnets: dict[str, Subnet] = {}
+        self._virtual: dict[tuple[str, bytes], Sandbox] = {}
 
     def apply(self, message: dict[str, Any]) -> None:
         """Take in one message of the daemon's Network; what refers to a lost sandbox is ignored."""
@@ -96,10 +112,15 @@ class Tables:
             if old is not None:
                 sandbox.ports, sandbox.stopped = old.ports, old.stopped
             self.sandboxes[sandbox.name] = self._owners[own] = sandbox
+            self._place(sandbox, message)
         elif operation == "detach":
             self._detach(message["sandbox"])
         elif operation == "groups" and message["sandbox"] in self.sandboxes:
-            self.sandboxes[message["sandbox"]].groups = frozenset(message["groups"])
+            sandbox = self.sandboxes[message["sandbox"]]
+            sandbox.groups = frozenset(message["groups"])
+            self._place(sandbox, message)
+        elif operation == "subnet":
+            self._set_subnet(message)
         elif operation == "service":
             self._set_service(message)
         elif operation == "bound" and message["sandbox"] in self.sandboxes:
@@ -114,7 +135,30 @@ class Tables:
         sandbox = self.sandboxes.pop(name, None)
         if sandbox is not None:
             self._owners.pop(sandbox.own, None)
+            self._unplace(sandbox)
         return sandbox
+
+    def _place(self, sandbox: Sandbox, message: dict[str, Any]) -> None:
+        self._unplace(sandbox)
+        sandbox.outside = message.get("outside", True)
+        sandbox.host = message.get("host", False)
+        sandbox.virtual = {
+            group: socket.inet_aton(address) for group, address in message.get("addresses", {}).items()
+        }
+        for key in sandbox.virtual.items():
+            self._virtual[key] = sandbox
+
+    def _unplace(self, sandbox: Sandbox) -> None:
+        for key in sandbox.virtual.items():
+            if self._virtual.get(key) is sandbox:
+                del self._virtual[key]
+
+    def _set_subnet(self, message: dict[str, Any]) -> None:
+        if message["subnet"] is None:
+            self._subnets.pop(message["group"], None)
+            return
+        network = ipaddress.IPv4Network(message["subnet"])
+        self._subnets[message["group"]] = Subnet(network, socket.inet_aton(message["gateway"]))
 
     def _set_service(self, message: dict[str, Any]) -> None:
         key = (socket.inet_aton(message["address"]), message["port"])
@@ -130,7 +174,7 @@ class Tables:
 
     def bind_address(self, sandbox: Sandbox, address: bytes) -> bytes | None:
         """Return where `sandbox` is bound when it asks for IPv4 `address`; None: not one of its own."""
-        if address in (ANY, sandbox.own):
+        if address in (ANY, sandbox.own) or address in sandbox.virtual.values():
             return sandbox.own
         if address in (sandbox.localhost, sandbox.ipv6):
             return address
@@ -151,7 +195,9 @@ class Tables:
         if address[:2] == SERVICE_PREFIX:
             return self._route_to_service(sandbox, address, port, kind)
         if address[0] != 127 and address != ANY:
-            return Outside()
+            return self._route_outside(sandbox, address, port, kind)
+        if address == _DOCKERS_NAME_SERVER and port == 53:
+            address = self.dns
         if address in (sandbox.own, sandbox.ipv6):
             return self._towards(sandbox, address, (address,), port, kind)
         if address == sandbox.localhost or not self._is_ours(address):
@@ -161,7 +207,30 @@ class Tables:
         if address == self.dns:
             real = self.dns_port if port == 53 else port
             return Dropped() if sandbox.cut else Towards(sandbox.own, ((address, real),))
+        if address == self.gateway:
+            return self._route_to_machine(sandbox, port)
         return self._route_to_neighbour(sandbox, address, port, kind)
+
+    def _route_to_machine(self, sandbox: Sandbox, port: int) -> Route:
+        """As through a bridge's gateway: servers of the machine that listen on every address are there."""
+        if not sandbox.outside:
+            return Refused(errno.ENETUNREACH)
+        return Dropped() if sandbox.cut else Towards(sandbox.own, ((self.gateway, port),))
+
+    def _route_outside(self, sandbox: Sandbox, address: bytes, port: int, kind: int) -> Route:
+        wanted = ipaddress.IPv4Address(address)
+        for group, subnet in self._subnets.items():
+            if wanted not in subnet.network:
+                continue
+            if group not in sandbox.groups:
+                return Dropped() if sandbox.outside else Refused(errno.ENETUNREACH)
+            if address == subnet.gateway:
+                return self._route_to_machine(sandbox, port)
+            other = self._virtual.get((group, address))
+            if other is None:
+                return Refused(errno.EHOSTUNREACH)
+            return self._route_to_neighbour(sandbox, other.own, port, kind)
+        return Outside() if sandbox.outside else Refused(errno.ENETUNREACH)
 
     def _towards(
         self, owner: Sandbox, source: bytes, addresses: tuple[bytes, ...], port: int, kind: int
