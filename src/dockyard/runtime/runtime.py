@@ -264,16 +264,18 @@ class Runtime:
 
     def _limit(self, plan: Plan, container: _Container) -> None:
         spec = container.spec
-        container.cgroups = self._cgroups.create(spec.id, spec.limits)
+        limits = spec.limits
+        if plan["tracer"] and limits.pids is not None:
+            limits = replace(limits, pids=limits.pids + 1)  # the tracer is in the group too
+        container.cgroups = self._cgroups.create(spec.id, limits)
         plan["cgroups"] = container.cgroups
         if plan["watched"] is not None:
-            limits = spec.limits
             emulated_files.write(
                 plan["watched"]["folder"],
                 memory=limits.memory or 0,
                 quota=int((limits.cpus or 0) * limits.period),
                 period=limits.period,
-                pids=limits.pids or 0,
+                pids=spec.limits.pids or 0,
             )
 
     def _take_limits_back(self, container: str) -> None:
@@ -294,8 +296,9 @@ class Runtime:
         """What the container sees in /sys/fs/cgroup: its own groups, or what we tell in their place."""
         view = self._cgroups.view(spec.id)
         place = "/sys/fs/cgroup"
-        if view and self.driver.traits.namespaces:
-            top = [Mount(place, None, options="mode=755")] if any(name for _, name in view) else []
+        if view:
+            fresh = self.driver.traits.namespaces and any(name for _, name in view)
+            top = [Mount(place, None, options="mode=755")] if fresh else []
             return top + [
                 Mount(f"{place}/{name}".rstrip("/"), folder, read_only=True) for folder, name in view
             ]

@@ -14,7 +14,7 @@ _GIVES = ("no privileges and no other program needed", "native speed")
 _LOSES = (
     "absolute paths (programs see the host's files)",
     "volumes and ConfigMaps as files at their paths",
-    "PID 1, a host name, users other than your own, read-only mounts, capabilities",
+    "PID 1, a host name, users other than your own, read-only mounts, tmpfs, capabilities",
     "layers without copying (each container has a copy)",
 )
 
