@@ -12,6 +12,7 @@ from io import BytesIO
 from typing import IO, TYPE_CHECKING, Any
 
 from dockyard.engine.distribution.errors import TransferError
+from dockyard.engine.distribution.location import locate
 from dockyard.engine.distribution.manifests import parse_platform
 from dockyard.engine.distribution.progress import Progress
 from dockyard.engine.distribution.streaming import stream
@@ -102,7 +103,7 @@ class ImageArchives:
         self._engine.events.publish("image", "load", image.id, {"name": image.id})
 
     def _write(self, wanted: Sequence[tuple[Image, str | None]]) -> IO[bytes]:
-        file = tempfile.TemporaryFile()  # noqa: SIM115  - whoever streams it closes it
+        file = tempfile.TemporaryFile(dir=self._store.root)  # noqa: SIM115  - whoever streams it closes it
         with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
             _Archive(archive, self._store).write(wanted)
         file.seek(0)
@@ -110,58 +111,83 @@ class ImageArchives:
 
 
 class _Archive:
-    """One archive while it is written; a blob that several images share is in it once."""
+    """One archive while it is put together; a blob that several images share is in it once."""
 
     def __init__(self, archive: tarfile.TarFile, store: ImageStore) -> None:
         self._archive = archive
         self._store = store
-        self._written: set[str] = set()
+        self._files: dict[str, bytes] = {}
+        self._layers: dict[str, str] = {}
 
     def write(self, wanted: Sequence[tuple[Image, str | None]]) -> None:
         manifests: list[dict[str, Any]] = []
         listed: dict[str, dict[str, Any]] = {}
+        repositories: dict[str, dict[str, str]] = {}
         for image, tag in wanted:
             layers = [self._layer(digest) for digest in image.layers]
-            text = self._store.document(image)
-            config = self._blob(text, _CONFIG)
+            config = self._blob(self._store.document(image), _CONFIG)
             manifest = {"schemaVersion": 2, "mediaType": _MANIFEST, "config": config, "layers": layers}
-            descriptor = self._blob(json.dumps(manifest).encode(), _MANIFEST)
+            descriptor = self._blob(_json(manifest), _MANIFEST)
+            entry = listed.setdefault(image.id, _listed(config, layers))
             if tag:
-                descriptor["annotations"] = {"io.containerd.image.name": tag}
+                place = locate(tag)
+                descriptor["annotations"] = {
+                    "io.containerd.image.name": f"{place.repository}:{place.tag}",
+                    "org.opencontainers.image.ref.name": place.tag,
+                }
+                entry["RepoTags"] += [tag] if tag not in entry["RepoTags"] else []
+                top = image.layers[-1].removeprefix("sha256:") if image.layers else ""
+                repositories.setdefault(place.name, {})[place.tag] = top
             manifests.append(descriptor)
-            entry = listed.setdefault(
-                image.id,
-                {
-                    "Config": _path(config["digest"]),
-                    "RepoTags": [],
-                    "Layers": [_path(layer["digest"]) for layer in layers],
-                },
-            )
-            entry["RepoTags"] += [tag] if tag and tag not in entry["RepoTags"] else []
-        self._add("oci-layout", json.dumps({"imageLayoutVersion": "1.0.0"}).encode())
+        self._files["oci-layout"] = b'{"imageLayoutVersion": "1.0.0"}'
         index = {"schemaVersion": 2, "mediaType": _INDEX, "manifests": manifests}
-        self._add("index.json", json.dumps(index).encode())
-        self._add("manifest.json", json.dumps([*listed.values()]).encode())
+        self._files["index.json"] = _json(index)
+        self._files["manifest.json"] = _json([*listed.values()]) + b"\n"
+        if repositories:
+            self._files["repositories"] = _json(repositories) + b"\n"
+        # Differs: without what Docker before 1.10 wants to read, a description for each layer.
+        for directory in ("blobs", "blobs/sha256"):
+            self._archive.addfile(_directory(directory))
+        for name in sorted([*self._files, *self._layers]):
+            self._add(name)
 
     def _layer(self, digest: str) -> dict[str, Any]:
-        with tempfile.TemporaryFile() as file:
-            self._store.layers.write_tar(digest, file)
-            size = file.tell()
-            file.seek(0)
-            if digest not in self._written:
-                self._written.add(digest)
-                self._archive.addfile(_file(_path(digest), size), file)
-        return {"mediaType": _LAYER, "digest": digest, "size": size}
+        self._layers[_path(digest)] = digest
+        return {"mediaType": _LAYER, "digest": digest, "size": self._store.layers.tar_size(digest)}
 
     def _blob(self, data: bytes, media_type: str) -> dict[str, Any]:
         digest = "sha256:" + hashlib.sha256(data).hexdigest()
-        if digest not in self._written:
-            self._written.add(digest)
-            self._add(_path(digest), data)
+        self._files[_path(digest)] = data
         return {"mediaType": media_type, "digest": digest, "size": len(data)}
 
-    def _add(self, name: str, data: bytes) -> None:
-        self._archive.addfile(_file(name, len(data)), BytesIO(data))
+    def _add(self, name: str) -> None:
+        if name in self._files:
+            self._archive.addfile(_file(name, len(self._files[name])), BytesIO(self._files[name]))
+            return
+        with tempfile.TemporaryFile(dir=self._store.root) as file:
+            self._store.layers.write_tar(self._layers[name], file)
+            size = file.tell()
+            file.seek(0)
+            self._archive.addfile(_file(name, size), file)
+
+
+def _listed(config: dict[str, Any], layers: list[dict[str, Any]]) -> dict[str, Any]:
+    """An image's entry in manifest.json."""
+    sources = {
+        layer["digest"]: {key: layer[key] for key in ("mediaType", "size", "digest")} for layer in layers
+    }
+    paths = [_path(layer["digest"]) for layer in layers]
+    return {"Config": _path(config["digest"]), "RepoTags": [], "Layers": paths, "LayerSources": sources}
+
+
+def _json(document: object) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def _directory(name: str) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name + "/")
+    member.type, member.mode = tarfile.DIRTYPE, 0o755
+    return member
 
 
 def _path(digest: str) -> str:

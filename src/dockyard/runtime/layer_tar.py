@@ -17,7 +17,7 @@ from dockyard.runtime.layer_unpack import extract, safe_name
 
 __all__ = [
     "FIXED_MTIME", "Entry", "Hash", "LayerError", "Sink", "digest", "extract", "is_whiteout", "safe_name",
-    "scan", "write", "write_whiteout",
+    "scan", "size", "write", "write_whiteout",
 ]  # fmt: skip
 
 _BLOCK = 512
@@ -112,15 +112,7 @@ def write(entries: Iterable[Entry], tree: Path, sink: Sink) -> None:
     """The archive of a layer: contents from `tree`, everything else from the entries."""
     total = 0
     for entry in entries:
-        info = tarfile.TarInfo(entry.path + "/" if entry.kind == "d" else entry.path)
-        if entry.kind == "w":
-            parent, _, name = entry.path.rpartition("/")
-            info.name = f"{parent}/.wh.{name}" if parent else f".wh.{name}"
-        info.type, info.mode, info.size, info.mtime = _TYPES[entry.kind], entry.mode, entry.size, entry.mtime
-        info.uid, info.gid, info.linkname = entry.uid, entry.gid, entry.link
-        if entry.device:
-            info.devmajor, info.devminor = os.major(entry.device), os.minor(entry.device)
-        header = info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
+        header = _header(entry)
         sink.write(header)
         total += len(header)
         if entry.kind == "f" and entry.size:
@@ -128,7 +120,32 @@ def write(entries: Iterable[Entry], tree: Path, sink: Sink) -> None:
             padding = -entry.size % _BLOCK
             sink.write(bytes(padding))
             total += entry.size + padding
-    sink.write(bytes(2 * _BLOCK + -(total + 2 * _BLOCK) % tarfile.RECORDSIZE))
+    sink.write(bytes(_ending(total)))
+
+
+def size(entries: Iterable[Entry]) -> int:
+    """Bytes of the archive that `write` would write."""
+    total = 0
+    for entry in entries:
+        content = entry.size if entry.kind == "f" else 0
+        total += len(_header(entry)) + content + -content % _BLOCK
+    return total + _ending(total)
+
+
+def _ending(total: int) -> int:
+    return 2 * _BLOCK + -(total + 2 * _BLOCK) % tarfile.RECORDSIZE
+
+
+def _header(entry: Entry) -> bytes:
+    info = tarfile.TarInfo(entry.path + "/" if entry.kind == "d" else entry.path)
+    if entry.kind == "w":
+        parent, _, name = entry.path.rpartition("/")
+        info.name = f"{parent}/.wh.{name}" if parent else f".wh.{name}"
+    info.type, info.mode, info.size, info.mtime = _TYPES[entry.kind], entry.mode, entry.size, entry.mtime
+    info.uid, info.gid, info.linkname = entry.uid, entry.gid, entry.link
+    if entry.device:
+        info.devmajor, info.devminor = os.major(entry.device), os.minor(entry.device)
+    return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
 
 
 def _write_content(path: Path, size: int, sink: Sink) -> None:

@@ -72,6 +72,11 @@ class Layers:
             return
         layer_tar.write(self.entries(digest), self.path(digest), sink)
 
+    def tar_size(self, digest: str) -> int:
+        """Bytes that `write_tar` writes."""
+        blob = self.path(digest).with_name("layer.tar")
+        return blob.stat().st_size if blob.exists() else layer_tar.size(self.entries(digest))
+
     def add(
         self,
         tree: Path,

@@ -72,7 +72,7 @@ def refusal(status: int, reason: str, body: bytes, challenges: list[tuple[str, d
             )
             complaints.append(Complaint(code, parameters.get("error_description") or default, True))
     complaints += _listed(body)
-    if not complaints and status == 401:
+    if status == 401 and not (complaints and complaints[0].detailed):
         complaints = [Complaint("UNAUTHORIZED", "authentication required", True)]
     if not complaints:
         return Refused(status, [], f"received unexpected HTTP status: {status} {reason}")

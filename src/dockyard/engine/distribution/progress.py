@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import IO, Any
 
@@ -13,7 +14,7 @@ Message = dict[str, Any]
 Say = Callable[[Message], None]
 
 _WIDTH = 50
-_STEP = 512 << 10  # bytes between two messages, as upstream has it
+_PAUSE = 0.1  # seconds between two messages about one layer
 
 
 class Progress:
@@ -51,16 +52,18 @@ class Progress:
         self.check()
         self._say({"progressDetail": {}, "aux": content})
 
-    def bar(self, status: str, identifier: str, total: int) -> Callable[[int], None]:
-        """A function to be called with how many bytes there are by now."""
-        spoken = -_STEP
+    def bar(self, status: str, identifier: str, total: int, last: int | None = None) -> Callable[[int], None]:
+        """A function to be called with how many bytes there are by now; `last` is the last such number."""
+        spoken = 0.0
+        last = total if last is None else last
 
         def move(current: int) -> None:
             nonlocal spoken
             self.check()
-            if current - spoken < _STEP and current != total:
+            now = time.monotonic()
+            if now - spoken < _PAUSE and current != last:
                 return
-            spoken = current
+            spoken = now
             self._say(
                 {
                     "status": status,

@@ -59,6 +59,7 @@ class PullApi:
             raise Failed('Get "http:": http: no Host in request URL')
         credentials = from_header(request.headers.get("x-registry-auth"))
         platform = parse_platform(request.query.get("platform"), self._machine)
+        checked(source)
         location = locate(checked(f"{source}{'@' if ':' in tag else ':'}{tag}" if tag else source))
         if self._plays(location, platform) and not os.environ.get(REAL_IMAGES):
             return StreamResponse(200, _STREAM, self._stand_in(location))
@@ -80,6 +81,7 @@ class PullApi:
 
     def _plays(self, location: Location, platform: Platform) -> bool:
         """Whether the catalog has it: then it can be had without any registry."""
+        # Differs: the catalog answers for tags that the real repository may not have.
         return (
             not location.digest
             and platform.architecture == self._machine

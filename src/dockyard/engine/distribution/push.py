@@ -81,7 +81,7 @@ class Push:
         return self._send(diff_id, progress)
 
     def _send(self, diff_id: str, progress: Progress) -> Descriptor:
-        name = short_id(diff_id)
+        name, layer = short_id(diff_id), self._store.layers.get(diff_id)
         with tempfile.TemporaryFile(dir=self._store.root) as file:
             packed = _Gzip(file, progress.check)
             self._store.layers.write_tar(diff_id, packed)
@@ -89,7 +89,7 @@ class Push:
             if self._client.has_blob(digest):
                 progress.layer("Layer already exists", name)
             else:
-                self._upload(file, digest, size, progress.bar("Pushing", name, size))
+                self._upload(file, digest, size, _scaled(progress, name, layer.size, size, packed.taken))
                 progress.layer("Pushed", name)
         self._remember(diff_id, digest, size)
         return Descriptor(digest, size, DOCKER_LAYER)
@@ -118,17 +118,25 @@ class Push:
             pause *= 2
 
 
+def _scaled(progress: Progress, name: str, files: int, packed: int, archive: int) -> Callable[[int], None]:
+    """A bar of `files` bytes, which the archive surpasses a little, moved by compressed bytes."""
+    bar = progress.bar("Pushing", name, files, archive)
+    return lambda sent: bar(sent * archive // packed)
+
+
 class _Gzip:
     """A sink that compresses into a file. The time in the header is none: equal layers give equal blobs."""
 
     def __init__(self, file: IO[bytes], check: Callable[[], None]) -> None:
         self._file = file
         self._check = check
+        self.taken = 0  # bytes before compression
         self._packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, zlib.MAX_WBITS | 16)
         self._hash = hashlib.sha256()
 
     def write(self, data: bytes, /) -> None:
         self._check()
+        self.taken += len(data)
         self._keep(self._packer.compress(data))
 
     def finish(self) -> tuple[str, int]:

@@ -17,7 +17,11 @@ Work = Callable[[Progress], None]
 
 def line(message: Message) -> bytes:
     """One message as it goes over the wire."""
-    return json.dumps(message, separators=(",", ":")).encode() + b"\r\n"
+    text = json.dumps(message, separators=(",", ":"))
+    # As Go writes JSON, since some show it as it came.
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text.encode() + b"\r\n"
 
 
 def failure(text: str) -> Message:
