@@ -257,6 +257,17 @@ def test_privileged_container_has_all_capabilities(client: docker.DockerClient, 
     assert effective & 1 << 40
 
 
+def test_privileged_command_in_a_container_has_all_capabilities(
+    client: docker.DockerClient, run: Run
+) -> None:
+    needs(client, "capabilities")
+    container = run(["sleep", "60"], cap_drop=["ALL"])
+    plain = container.exec_run(STATUS)[1].decode()
+    assert int(status(plain, "CapEff"), 16) == 0
+    privileged = container.exec_run(STATUS, privileged=True)[1].decode()
+    assert int(status(privileged, "CapEff"), 16) & 1 << 21
+
+
 def test_new_privileges_can_be_forbidden(client: docker.DockerClient, run: Run) -> None:
     needs(client, "capabilities")
     assert status(output(run(STATUS)), "NoNewPrivs") == "0"

@@ -107,6 +107,7 @@ class Executions:
         own = dict(entry.partition("=")[::2] for entry in body.get("Env") or [])
         spec = ProcessSpec(
             argv=tuple(execution.argv),
+            privileged=bool(body.get("Privileged")),
             env={**create.environment(config), **own},
             cwd=body.get("WorkingDir") or config["WorkingDir"] or "/",
             user=body.get("User") or config["User"],

@@ -60,6 +60,7 @@ def become(plan: Plan, stdio: list[int], channel: socket.socket) -> NoReturn:
         step = "cwd"
         os.chdir(plan["cwd"])
         step = "filter"
+        # Differs: under proot and none everything runs with no_new_privs, so set-uid programs change nothing.
         if not privileged:
             libc.prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
             if plan["network"]:
@@ -124,7 +125,7 @@ def _apply_settings(plan: Plan) -> None:
             with open("/proc/self/oom_score_adj", "w") as file:
                 file.write(str(plan["oom_score_adj"]))
         except PermissionError:
-            pass  # Differs: a plain user can't ask to be spared.
+            pass  # Differs: under a plain user oom_score_adj below his own is ignored.
     for number, soft, hard in plan["rlimits"]:
         resource.setrlimit(number, (soft, hard))
 

@@ -240,9 +240,7 @@ class Runtime:
             "uid": account.uid,
             "gid": account.gid,
             "groups": list(account.groups),
-            "capabilities": capabilities.kept(
-                () if spec.privileged else spec.cap_drop, ("ALL",) if spec.privileged else spec.cap_add
-            ),
+            "capabilities": _capabilities(spec, process),
             "tty": process.tty,
             "size": process.size,
             "cgroups": [],
@@ -402,6 +400,13 @@ def _environment(process: ProcessSpec, home: str) -> dict[str, str]:
     env = {**first, **process.env}
     env.setdefault("HOME", home)
     return env
+
+
+def _capabilities(spec: ContainerSpec, process: ProcessSpec) -> list[int]:
+    # Differs: a privileged container has no more devices than another one.
+    if spec.privileged or process.privileged:
+        return capabilities.kept((), ("ALL",))
+    return capabilities.kept(spec.cap_drop, spec.cap_add)
 
 
 def _mount_plan(mount: Mount) -> MountPlan:

@@ -50,7 +50,10 @@ class Ulimit:
 
 @dataclass(frozen=True)
 class ProcessSpec:
-    """One process: `user` is `name|uid[:group|gid]` as in an image's config, `size` is rows and columns."""
+    """One process: `user` is `name|uid[:group|gid]` as in an image's config, `size` is rows and columns.
+
+    `privileged` leaves it all capabilities.
+    """
 
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
@@ -59,6 +62,7 @@ class ProcessSpec:
     tty: bool = False
     stdin: bool = False
     size: tuple[int, int] = (24, 80)
+    privileged: bool = False
 
 
 @dataclass(frozen=True)
