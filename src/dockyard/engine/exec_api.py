@@ -151,6 +151,8 @@ class ExecApi:
                 raw.write(data if execution.tty else frame(stream, data))
                 await raw.drain()
         finally:
+            # Without its spectator the command goes on, and nobody's queue may stop it.
+            streams.detach(attachment)
             for helper in helpers:
                 helper.cancel()
 

@@ -8,14 +8,16 @@ import signal
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING
 
+from dockyard.engine import restarts
 from dockyard.engine.container import Container
 from dockyard.engine.errors import BadParameter, Conflict, EngineError, Failed, NotFound
 from dockyard.engine.events import Events
 from dockyard.engine.health import HealthChecks
 from dockyard.engine.launcher import Launcher, explain
 from dockyard.engine.registry import Registry
+from dockyard.engine.removal import Removal
 from dockyard.engine.signals import parse_signal
-from dockyard.engine.volumes import ANONYMOUS, Volumes
+from dockyard.engine.volumes import Volumes
 from dockyard.runtime.process import ExitStatus, Process
 from dockyard.wire.clock import Clock
 
@@ -25,10 +27,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DEFAULT_STOP_SECONDS = 10
-FIRST_RESTART_DELAY = 0.1
-MAX_RESTART_DELAY = 60.0
-STEADY_SECONDS = 10.0
-"""A container that ran this long begins its back-off anew."""
 REBOOT_EXIT_CODE = 255
 KILL_SECONDS = 10.0
 
@@ -48,10 +46,10 @@ class Lifecycle:
         self._runtime = runtime
         self._launcher = launcher
         self._registry = registry
-        self._volumes = volumes
         self._events = events
         self._clock = clock
         self._health = HealthChecks(runtime, clock, events, registry)
+        self._removal = Removal(runtime, launcher, registry, volumes, events)
         self._closing = False
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -89,7 +87,7 @@ class Lifecycle:
             container.notify(code)
             logger.info("containers/%s: did not start: %s", container.name, error.message)
             if container.host_config["AutoRemove"]:
-                await self._remove_locked(container, volumes=True)
+                await self._removal.remove(container, volumes=True)
             raise error from failure
         container.process = process
         state.update(
@@ -134,7 +132,7 @@ class Lifecycle:
             OOMKilled=status.oom_killed,
             FinishedAt=status.finished_at,
         )
-        restart = self._should_restart(container)
+        restart = restarts.wanted(container)
         state["Status"] = "restarting" if restart else "exited"
         self._registry.save(container)
         logger.info("containers/%s: exited with %s", container.name, status.code)
@@ -149,27 +147,13 @@ class Lifecycle:
         if restart:
             self._restart_later(container, ran)
         elif container.host_config["AutoRemove"]:
-            await self._remove_locked(container, volumes=True)
-
-    def _should_restart(self, container: Container) -> bool:
-        policy = container.host_config["RestartPolicy"]
-        if container.document["StoppedByHand"]:
-            return False
-        if policy["Name"] == "on-failure":
-            maximum = policy["MaximumRetryCount"]
-            failed = container.state["ExitCode"] != 0
-            return failed and (not maximum or container.document["RestartCount"] < maximum)
-        return policy["Name"] in ("always", "unless-stopped")
+            await self._removal.remove(container, volumes=True)
 
     def _restart_later(self, container: Container, ran: float) -> None:
-        if ran > STEADY_SECONDS or not container.restart_delay:
-            container.restart_delay = FIRST_RESTART_DELAY
-        else:
-            container.restart_delay = min(2 * container.restart_delay, MAX_RESTART_DELAY)
-
         def restart() -> None:
             self._spawn(self._restart_now(container))
 
+        container.restart_delay = restarts.next_delay(container.restart_delay, ran)
         container.restart_timer = self._clock.call_later(container.restart_delay, restart)
 
     async def _restart_now(self, container: Container) -> None:
@@ -353,33 +337,11 @@ class Lifecycle:
             await self._within(asyncio.shield(exited), KILL_SECONDS)
         async with container.lock:
             if not container.removed:
-                await self._remove_locked(container, volumes=volumes)
-
-    async def _remove_locked(self, container: Container, *, volumes: bool) -> None:
-        container.removed = True
-        container.removal_code = container.state["ExitCode"]
-        self._registry.remove(container)
-        await asyncio.to_thread(self._runtime.snapshots.remove, container.id)
-        self._launcher.log(container).delete()
-        if volumes:
-            self._remove_anonymous(container)
-        self._events.publish("container", "destroy", container.id, container.event_attributes())
-        container.streams.disconnect()
-        container.notify(container.removal_code, removed=True)
-
-    def _remove_anonymous(self, container: Container) -> None:
-        for mount in container.mounts:
-            if mount["Type"] != "volume":
-                continue
-            try:
-                if ANONYMOUS in (self._volumes.get(mount["Name"])["Labels"] or {}):
-                    self._volumes.remove(mount["Name"], self.volume_users(mount["Name"]))
-            except (NotFound, Conflict):
-                continue  # gone already, or another container uses it
+                await self._removal.remove(container, volumes=volumes)
 
     def volume_users(self, name: str) -> list[str]:
         """Return the ids of the containers that have a volume."""
-        return [c.id for c in self._registry if any(m.get("Name") == name for m in c.mounts)]
+        return self._removal.volume_users(name)
 
     # The engine's own start and stop.
 
@@ -393,14 +355,10 @@ class Lifecycle:
             for endpoint in container.endpoints.values():
                 endpoint["EndpointID"] = ""
             if container.host_config["AutoRemove"] and (was_running or container.state["StartedAt"]):
-                await self._remove_locked(container, volumes=True)
+                await self._removal.remove(container, volumes=True)
                 continue
             self._registry.save(container)
-            policy = container.host_config["RestartPolicy"]["Name"]
-            wanted = policy == "always" or (
-                policy == "unless-stopped" and not container.document["StoppedByHand"]
-            )
-            if (wanted and container.state["StartedAt"]) or (policy == "on-failure" and was_running):
+            if restarts.wanted_at_boot(container, was_running=was_running):
                 self._spawn(self._start_at_boot(container))
 
     async def _start_at_boot(self, container: Container) -> None:

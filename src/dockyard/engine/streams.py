@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING
 
@@ -12,28 +11,28 @@ from dockyard.engine.frames import STDERR, STDOUT
 if TYPE_CHECKING:
     from dockyard.runtime.process import Process
 
-logger = logging.getLogger(__name__)
-
-MAX_WAITING = 64 * 1024 * 1024
+HIGH_WATER = 1024 * 1024
+LOW_WATER = 256 * 1024
 
 
 class Attachment:
-    """One listener's queue of (stream, data)."""
+    """One listener's queue of (stream, data); `stop` hears when it has become too long, or short again."""
 
-    def __init__(self, *, stdout: bool, stderr: bool) -> None:
+    def __init__(self, *, stdout: bool, stderr: bool, stop: Callable[[Attachment, bool], None]) -> None:
         self._wanted = {STDOUT: stdout, STDERR: stderr}
         self._queue: asyncio.Queue[tuple[int, bytes] | None] = asyncio.Queue()
         self._waiting = 0
+        self._full = False
+        self._stop = stop
         self._over = False
 
     def put(self, stream: int, data: bytes) -> None:
         if data and self._wanted.get(stream) and not self._over:
             self._waiting += len(data)
-            if self._waiting > MAX_WAITING:
-                logger.warning("attach: a client that does not read was cut off")
-                self.end()
-            else:
-                self._queue.put_nowait((stream, data))
+            self._queue.put_nowait((stream, data))
+            if self._waiting > HIGH_WATER and not self._full:
+                self._full = True
+                self._stop(self, True)
 
     def end(self) -> None:
         """Let the listener finish once it has read what is there."""
@@ -45,28 +44,49 @@ class Attachment:
         """Yield pieces of output until the process is gone."""
         while (item := await self._queue.get()) is not None:
             self._waiting -= len(item[1])
+            if self._full and self._waiting < LOW_WATER:
+                self._full = False
+                self._stop(self, False)
             yield item
 
 
 class Streams:
-    """One container's streams; they outlive a process, so that a client can attach before the start."""
+    """One container's streams; they outlive a process, so that a client can attach before the start.
+
+    A client that is attached and does not read stops the program once a megabyte is waiting, as upstream's
+    does: nothing is lost, and nothing piles up here.
+    """
 
     def __init__(self) -> None:
         self._attachments: set[Attachment] = set()
+        self._full: set[Attachment] = set()
         self._process: Process | None = None
         self._early: list[bytes] = []
         self._input_closed = False
 
     def attach(self, *, stdout: bool, stderr: bool) -> Attachment:
         """Listen to what comes from now on."""
-        attachment = Attachment(stdout=stdout, stderr=stderr)
+        attachment = Attachment(stdout=stdout, stderr=stderr, stop=self._stop)
         self._attachments.add(attachment)
         return attachment
 
     def detach(self, attachment: Attachment) -> None:
         """Stop listening."""
         self._attachments.discard(attachment)
+        self._stop(attachment, False)
         attachment.end()
+
+    def _stop(self, attachment: Attachment, full: bool) -> None:
+        were = bool(self._full)
+        if full:
+            self._full.add(attachment)
+        else:
+            self._full.discard(attachment)
+        if self._process is not None and were != bool(self._full):
+            if self._full:
+                self._process.pause_output()
+            else:
+                self._process.resume_output()
 
     def connect(self, process: Process, record: Callable[[int, bytes], None] | None = None) -> None:
         """Carry a process's streams, to `record` too; input that came early is delivered."""
@@ -79,6 +99,8 @@ class Streams:
                 attachment.put(stream, data)
 
         process.subscribe(receive)
+        if self._full:
+            process.pause_output()
         for data in self._early:
             process.write_stdin(data)
         self._early.clear()
@@ -109,5 +131,6 @@ class Streams:
         self._early.clear()
         self._input_closed = False
         attachments, self._attachments = self._attachments, set()
+        self._full.clear()
         for attachment in attachments:
             attachment.end()

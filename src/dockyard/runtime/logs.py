@@ -69,7 +69,10 @@ class LogFile:
         self, *, tail: int | None = None, since: float | None = None, until: float | None = None
     ) -> Iterator[Line]:
         """What `read` gives, read from the disk one by one."""
-        wanted = _between(self._stored(), since, until)
+        if tail is not None and since is None and until is None:
+            # Only what is shown is decoded: the end of a long log is asked for often.
+            return map(_decode, collections.deque(self._stored(), maxlen=tail))
+        wanted = _between(map(_decode, self._stored()), since, until)
         return wanted if tail is None else iter(collections.deque(wanted, maxlen=tail))
 
     async def follow(
@@ -150,13 +153,13 @@ class LogFile:
                 os.fdopen(os.open(self._path, os.O_RDONLY | os.O_CLOEXEC), "rb"), most=self._files + 1
             )
 
-    def _stored(self) -> Iterator[Line]:
+    def _stored(self) -> Iterator[bytes]:
         for age in range(self._files - 1, -1, -1):
             try:
                 with open(self._file(age), "rb") as file:
                     for raw in file:
                         if raw.endswith(b"\n"):  # else cut off by a full disk or a kill
-                            yield _decode(raw)
+                            yield raw
             except FileNotFoundError:
                 continue
 

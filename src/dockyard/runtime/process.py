@@ -70,6 +70,16 @@ class Process:
 
         return unsubscribe
 
+    def pause_output(self) -> None:
+        """Stops reading: a program that writes on waits once its pipes are full. Its end is still noticed."""
+        for fd in self._outputs.values():
+            self._loop.remove_reader(fd)
+
+    def resume_output(self) -> None:
+        """Reads again."""
+        for stream, fd in self._outputs.items():
+            self._loop.add_reader(fd, self._read, stream)
+
     # -- input
 
     def write_stdin(self, data: bytes) -> None:
