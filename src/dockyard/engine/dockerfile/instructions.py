@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from dockyard.engine.dockerfile.durations import parse_duration
 from dockyard.engine.dockerfile.errors import DockerfileError
+from dockyard.engine.dockerfile.heredocs import Heredoc
 from dockyard.engine.dockerfile.mounts import RunMount, read_mount
-from dockyard.engine.dockerfile.parser import Heredoc, Line
+from dockyard.engine.dockerfile.parser import Line
 from dockyard.engine.dockerfile.words import blank_separated, json_array, pairs, quoted_words
 
 Health = dict[str, object]

@@ -8,20 +8,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from dockyard.engine.dockerfile.blanks import BLANKS, SPACE
 from dockyard.engine.dockerfile.errors import DockerfileError
+from dockyard.engine.dockerfile.heredocs import Heredoc, read_heredocs
+from dockyard.engine.dockerfile.words import json_array
 
 _DIRECTIVE = re.compile(r"#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*")
-_HEREDOC = re.compile(r"(?<!\S)\d*<<(-?)(['\"]?)([^\s<'\"]+)\2(?!\S)")
-_BLANKS = " \t\v\f\r"
-
-
-@dataclass(frozen=True)
-class Heredoc:
-    """`<<NAME` and the lines up to NAME. `expand`: variables in them mean something (NAME is not quoted)."""
-
-    name: str
-    content: str
-    expand: bool
+_FLAG_SPACE = "\t\n\v\f\r "
+_FLAG_ESCAPE = "\\"  # in flags the directive changes nothing
+_WITH_HEREDOCS = ("RUN", "COPY", "ADD")
+_TRIGGER_WITH_HEREDOC = re.compile(rf"({'|'.join(_WITH_HEREDOCS)})\s+(.*)", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -54,26 +50,25 @@ def parse(text: str) -> Parsed:
     found, warnings = [], []
     numbered = iter(enumerate(rows, 1))
     for number, row in numbered:
-        first = _strip_comment(row.lstrip(" \t\v\f\r").rstrip("\r"))
-        joined, more = _continued(first, escape)
-        continued, empty = more, False
-        while more:
-            following = next(numbered, None)
-            if following is None:
-                break
+        first = row.rstrip("\r").lstrip(SPACE)
+        joined, more = _continued("" if first.startswith("#") else first, escape)
+        if not more and not joined:
+            continue
+        empty = False
+        while more and (following := next(numbered, None)) is not None:
             row = following[1].rstrip("\r")
-            if row.lstrip().startswith("#"):
+            bare = row.lstrip(SPACE)
+            if bare.startswith("#"):
                 continue
-            if not row.strip():
+            if not bare:
                 empty = True
                 continue
             part, more = _continued(row, escape)
             joined += part
-        if not joined.strip() and not continued:
-            continue
+        text = joined.strip(SPACE)
         if empty:
-            warnings.append(f"[WARNING]: Empty continuation line found in: {joined.strip()}")
-        found.append(_read_line(number, joined.strip(), escape, numbered))
+            warnings.append(f"[WARNING]: Empty continuation line found in: {text}")
+        found.append(_read_line(number, text, escape, numbered))
     if not found:
         raise DockerfileError.in_file("file with no instructions")
     if warnings:
@@ -86,7 +81,7 @@ def _read_directives(rows: list[str]) -> str:
     escape = "\\"
     seen = set()
     for row in rows:
-        match = _DIRECTIVE.fullmatch(row.strip())
+        match = _DIRECTIVE.fullmatch(row.rstrip("\r").lstrip(SPACE))
         if match is None or (name := match[1].lower()) not in ("escape", "syntax", "check"):
             break
         if name in seen:
@@ -99,10 +94,6 @@ def _read_directives(rows: list[str]) -> str:
     return escape
 
 
-def _strip_comment(row: str) -> str:
-    return "" if row.startswith("#") else row
-
-
 def _continued(row: str, escape: str) -> tuple[str, bool]:
     """The row without its escape character at the end, and whether there was one (two of them are none)."""
     bare = row.rstrip(" \t")
@@ -112,32 +103,20 @@ def _continued(row: str, escape: str) -> tuple[str, bool]:
 
 
 def _read_line(number: int, text: str, escape: str, rows: Iterator[tuple[int, str]]) -> Line:
-    name, _, rest = text.partition(" ") if "\t" not in text else _partition_blank(text)
-    flags, rest = _take_flags(rest.lstrip(_BLANKS), escape)
-    heredocs = []
-    if name.upper() in ("RUN", "COPY", "ADD") and not rest.startswith("["):
-        for match in _HEREDOC.finditer(rest):
-            heredocs.append(_read_heredoc(match, rows))
-    return Line(number, text, name, tuple(flags), rest, tuple(heredocs))
+    name, rest = [*BLANKS.split(text, maxsplit=1), ""][:2]
+    flags, rest = _take_flags(rest.lstrip(_FLAG_SPACE))
+    rest = rest.strip(SPACE)
+    upper = name.upper()
+    if upper == "ONBUILD" and (match := _TRIGGER_WITH_HEREDOC.match(rest)):
+        # The trigger keeps what follows it: it is read again when it fires.
+        heredocs = () if match[2].startswith("[") else read_heredocs(text, rows)
+        rest += "".join(f"\n{one.content}{one.name}" for one in heredocs)
+    elif upper in _WITH_HEREDOCS and json_array(rest) is None:
+        return Line(number, text, name, tuple(flags), rest, read_heredocs(text, rows))
+    return Line(number, text, name, tuple(flags), rest)
 
 
-def _partition_blank(text: str) -> tuple[str, str, str]:
-    parts = re.split(f"[{_BLANKS}]+", text, maxsplit=1)
-    return parts[0], " ", parts[1] if len(parts) > 1 else ""
-
-
-def _read_heredoc(match: re.Match[str], rows: Iterator[tuple[int, str]]) -> Heredoc:
-    dash, quote, name = match[1], match[2], match[3]
-    lines: list[str] = []
-    for _, row in rows:
-        line = row.lstrip("\t") if dash else row
-        if line.rstrip("\r") == name:
-            return Heredoc(name, "".join(part + "\n" for part in lines), not quote)
-        lines.append(line)
-    raise DockerfileError.in_file(f"unterminated heredoc {name}")
-
-
-def _take_flags(rest: str, escape: str) -> tuple[list[str], str]:
+def _take_flags(rest: str) -> tuple[list[str], str]:
     """The words at the start that begin with `--`, quotes and escapes taken away, and what follows them."""
     flags = []
     while rest.startswith("--"):
@@ -147,22 +126,22 @@ def _take_flags(rest: str, escape: str) -> tuple[list[str], str]:
             if quote:
                 if char == quote:
                     quote = ""
-                elif char == escape and quote == '"' and position + 1 < len(rest):
+                elif char == _FLAG_ESCAPE and quote == '"' and position + 1 < len(rest):
                     position += 1
                     word += rest[position]
                 else:
                     word += char
             elif char in "'\"":
                 quote = char
-            elif char.isspace():
+            elif char in _FLAG_SPACE:
                 break
-            elif char == escape and position + 1 < len(rest):
+            elif char == _FLAG_ESCAPE and position + 1 < len(rest):
                 position += 1
                 word += rest[position]
             else:
                 word += char
             position += 1
-        rest = rest[position:].lstrip(_BLANKS)
+        rest = rest[position:].lstrip(_FLAG_SPACE)
         if word == "--":
             break
         flags.append(word)

@@ -15,15 +15,23 @@ def expand(word: str, variables: Mapping[str, str], escape: str = "\\") -> str:
     return _Lexer(word, variables, escape).run()
 
 
-def expand_words(word: str, variables: Mapping[str, str], escape: str = "\\") -> list[str]:
-    """As `expand`, then divided at the blanks that were not quoted."""
-    lexer = _Lexer(word, variables, escape)
+def expand_words(
+    word: str, variables: Mapping[str, str], escape: str = "\\", *, keep_unset: bool = False
+) -> list[str]:
+    """As `expand`, then divided at the blanks that were not quoted.
+
+    `keep_unset`: a variable without a value stays as it is written.
+    """
+    lexer = _Lexer(word, variables, escape, keep_unset=keep_unset)
     lexer.run()
     return lexer.words
 
 
 class _Lexer:
-    def __init__(self, text: str, variables: Mapping[str, str], escape: str) -> None:
+    def __init__(
+        self, text: str, variables: Mapping[str, str], escape: str, *, keep_unset: bool = False
+    ) -> None:
+        self._keep_unset = keep_unset
         self._text = text
         self._at = 0
         self._variables = variables
@@ -115,10 +123,18 @@ class _Lexer:
                 result += self._next()
 
     def _dollar(self) -> str:
+        start = self._at
+        name, value = self._replacement()
+        if self._keep_unset and name and name not in self._variables:
+            return self._text[start : self._at]
+        return value
+
+    def _replacement(self) -> tuple[str, str]:
+        """What was read as a name, and what stands for it."""
         self._next()
         if self._peek() != "{":
             name = self._name()
-            return self._value(name) if name else "$"
+            return name, self._value(name) if name else "$"
         self._next()
         if not self._peek():
             raise ExpansionError("syntax error: missing '}'")
@@ -127,7 +143,7 @@ class _Lexer:
         name = self._name()
         char = self._next()
         if char == "}":
-            return self._value(name)
+            return name, self._value(name)
         colon = char == ":"
         modifier = self._next() if colon else char
         if not modifier:
@@ -136,7 +152,7 @@ class _Lexer:
             raise ExpansionError(
                 f"unsupported modifier ({char + modifier if colon else modifier}) in substitution"
             )
-        return self._modified(name, modifier, colon)
+        return name, self._modified(name, modifier, colon)
 
     def _modified(self, name: str, modifier: str, colon: bool) -> str:
         words, word, started = list(self.words), self._word, self._started
@@ -148,7 +164,7 @@ class _Lexer:
         is_set = name in self._variables and (not colon or self._variables[name] != "")
         if modifier == "+":
             return alternative if is_set else ""
-        if modifier == "?" and not is_set:
+        if modifier == "?" and not is_set and not self._keep_unset:
             raise ExpansionError(f"{name}: {alternative or 'not allowed to be unset'}")
         return self._value(name) if is_set else alternative
 

@@ -2,7 +2,15 @@
 
 import json
 
+from dockyard.engine.dockerfile.blanks import BLANKS, SPACE
 from dockyard.engine.dockerfile.errors import DockerfileError
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
 
 
 def json_array(rest: str) -> list[str] | None:
@@ -13,7 +21,7 @@ def json_array(rest: str) -> list[str] | None:
     if not rest.startswith("["):
         return None
     try:
-        found, _ = json.JSONDecoder().raw_decode(rest)
+        found, _ = _DECODER.raw_decode(rest)
     except (ValueError, RecursionError):
         return None
     if not all(isinstance(item, str) for item in found):
@@ -25,7 +33,7 @@ def json_array(rest: str) -> list[str] | None:
 
 def blank_separated(rest: str) -> list[str]:
     """The words of plain text; quotes mean nothing."""
-    return rest.split()
+    return [word for word in BLANKS.split(rest) if word]
 
 
 def quoted_words(rest: str, escape: str) -> list[str]:
@@ -35,6 +43,8 @@ def quoted_words(rest: str, escape: str) -> list[str]:
     position = 0
     while position < len(rest):
         char = rest[position]
+        if char == escape and position + 1 == len(rest):
+            break  # upstream leaves it away, also inside quotes
         if char == escape and quote != "'":
             word += rest[position : position + 2]
             position += 2
@@ -42,7 +52,7 @@ def quoted_words(rest: str, escape: str) -> list[str]:
             continue
         if quote:
             quote = "" if char == quote else quote
-        elif char.isspace():
+        elif char in SPACE:
             if started:
                 words.append(word)
             word, started = "", False
@@ -64,15 +74,16 @@ def pairs(rest: str, instruction: str, escape: str) -> list[tuple[str, str]]:
     if not words:
         return []
     if "=" not in words[0]:
-        name, _, value = rest.replace("\t", " ").partition(" ")
-        if not value.strip():
+        parts = BLANKS.split(rest, maxsplit=1)
+        if len(parts) < 2:
             raise DockerfileError.in_file(f"{instruction} must have two arguments")
-        return [(name, value.strip())]
+        return [(parts[0], parts[1])]
     found = []
     for word in words:
         if "=" not in word:
             raise DockerfileError.in_file(
-                f'Syntax error - can\'t find = in "{word}". Must be of the form: name=value'
+                f"Syntax error - can't find = in {json.dumps(word, ensure_ascii=False)}. "
+                "Must be of the form: name=value"
             )
         name, _, value = word.partition("=")
         found.append((name, value))
