@@ -48,6 +48,8 @@ class Archive:
                 if len(self._members) > _MAX_MEMBERS:
                     raise LoadError("the archive has too many members")
         except (tarfile.TarError, LayerError, EOFError) as error:
+            if str(error) == "empty file":  # no bytes at all are an archive of nothing
+                return
             short = "truncated" in str(error) or "unexpected end" in str(error)
             raise LoadError(
                 "unexpected EOF" if short else f"archive/tar: invalid tar header ({error})"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dockyard.engine.distribution import pull_api, push_api
@@ -54,10 +55,6 @@ def summary(image: Image, registry: Registry) -> Document:
     }
 
 
-def _line(message: Document) -> bytes:
-    return json.dumps(message, separators=(",", ":")).encode() + b"\r\n"
-
-
 # An image's configuration always shows these.
 _ALWAYS: Document = {
     "Cmd": None,
@@ -74,6 +71,8 @@ _ALWAYS: Document = {
 def _older(entry: Document, version: tuple[int, int]) -> Document:
     """Return what older clients find in the entry of an image."""
     extra: Document = {}
+    if version < (1, 51):
+        extra["Containers"] = -1
     if version < (1, 44):
         extra["VirtualSize"] = entry["Size"]
     if version < (1, 43) and not entry["RepoTags"]:
@@ -117,8 +116,10 @@ class Images:
         patterns = [pattern(value) for value in filters.get("reference")]
         version, _ = split_version(request.path)
         shown = []
-        for image in self._store.list(all=flag(request, "all")):
-            entry = summary(image, self._engine.registry) | {"Containers": -1}
+        images = self._store.list(all=flag(request, "all"))
+        shared = self._shared(images) if flag(request, "shared-size") else {}
+        for image in images:
+            entry = summary(image, self._engine.registry)
             if patterns:
                 for key in ("RepoTags", "RepoDigests"):
                     entry[key] = [name for name in entry[key] if any(one.fullmatch(name) for one in patterns)]
@@ -132,8 +133,17 @@ class Images:
                 and all(image.created < other for other in before)
                 and all(image.created > other for other in since)
             ):
-                shown.append(entry | _older(entry, version))
+                shown.append(entry | shared.get(image.id, {}) | _older(entry, version))
         return json_response(shown)
+
+    def _shared(self, images: Sequence[Image]) -> dict[str, Document]:
+        """Return for each image what of its size is in others too."""
+        users = Counter(layer for image in images for layer in image.layers)
+        sizes = {layer: self._store.layers.get(layer).size for layer in users}
+        return {
+            image.id: {"SharedSize": sum(sizes[layer] for layer in image.layers if users[layer] > 1)}
+            for image in images
+        }
 
     async def inspect(self, request: Request) -> Response:
         image = self._image(request.path_parameters["name"])
@@ -174,6 +184,8 @@ class Images:
     async def tag(self, request: Request) -> Response:
         image = self._image(request.path_parameters["name"])
         repository, tag = request.query.get("repo"), request.query.get("tag")
+        if not repository:
+            return Response(200)  # upstream is content with that
         try:
             name = self._store.tag(image.id, f"{repository}:{tag}" if tag else repository)
         except InvalidReference as error:

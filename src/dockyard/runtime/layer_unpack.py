@@ -50,6 +50,8 @@ def extract(
             for member in members:
                 unpacking.take(members, member)
     except (tarfile.TarError, EOFError) as error:
+        if str(error) == "empty file":  # no bytes at all are an archive of nothing
+            return [], []
         raise LayerError(f"not a tar archive: {error}") from error
     except (OverflowError, UnicodeError) as error:
         raise LayerError(f"a header that can't be: {error}") from error
