@@ -22,8 +22,9 @@ _SHORTEST = 0.004  # seconds; a shorter wait would cost more CPU than it saves
 Members = Callable[[str], list[int]]
 
 
-# Differs: without control groups of our own, limits of memory and CPU are emulated by looking and signalling: a
-# program may hold more memory than its limit for up to 0.1 s, and shows as stopped (T) while it has to wait.
+# Differs: without control groups of our own, limits of memory and CPU are emulated by looking and
+# signalling: a program may hold more memory than its limit for up to 0.1 s, and shows as stopped (T) while
+# it has to wait.
 class Watched:
     """One container under watch, from its first process's start to its end."""
 
