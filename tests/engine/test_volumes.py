@@ -80,3 +80,89 @@ def test_volume_list_is_filtered(client: docker.DockerClient, name: str) -> None
         assert client.volumes.list(filters={"name": name, "dangling": False}) == []
     finally:
         volume.remove()
+
+
+def test_volume_that_shall_not_be_filled_stays_empty(
+    run: Run, client: docker.DockerClient, name: str
+) -> None:
+    mount = docker.types.Mount("/etc/ssl", name, no_copy=True)
+    try:
+        assert client.containers.run("busybox", "ls /etc/ssl", mounts=[mount], remove=True) == b""
+    finally:
+        client.volumes.get(name).remove(force=True)
+
+
+def test_volumes_of_another_container_are_shared(run: Run, client: docker.DockerClient, name: str) -> None:
+    owner = run("sleep 60", volumes={name: {"bind": "/data", "mode": "rw"}})
+    assert owner.exec_run(["sh", "-c", "echo shared > /data/f"]).exit_code == 0
+    try:
+        out = client.containers.run("busybox", "cat /data/f", volumes_from=[owner.name], remove=True)
+        assert out == b"shared\n"
+        with pytest.raises(docker.errors.ContainerError, match="Read-only"):
+            client.containers.run(
+                "busybox", ["sh", "-c", "echo x > /data/f"], volumes_from=[f"{owner.name}:ro"], remove=True
+            )
+    finally:
+        owner.remove(force=True)
+        client.volumes.get(name).remove()
+
+
+def test_missing_source_is_an_error_for_a_mount_only(client: docker.DockerClient, tmp_path: Path) -> None:
+    missing = tmp_path / "missing"
+    with pytest.raises(docker.errors.APIError, match="bind source path does not exist") as failure:
+        client.containers.create(
+            "busybox", "true", mounts=[docker.types.Mount("/d", str(missing), type="bind")]
+        )
+    assert failure.value.status_code == 400
+
+
+def test_prune_takes_anonymous_volumes_and_with_all_the_named_ones(embedded_engine: str, name: str) -> None:
+    # Ours only: whatever else a shared engine has would go too.
+    client = docker.DockerClient(base_url=embedded_engine)
+    try:
+        client.volumes.create(name, labels={"mine": name})
+        only = {"label": [f"mine={name}"]}
+        assert client.volumes.prune(filters=only)["VolumesDeleted"] in (None, [])
+        assert client.volumes.prune(filters={**only, "all": ["true"]})["VolumesDeleted"] == [name]
+    finally:
+        client.close()
+
+
+def test_volume_of_a_host_directory_is_that_directory(
+    embedded_engine: str, name: str, tmp_path: Path
+) -> None:
+    # Ours only: a real engine may see other directories.
+    client = docker.DockerClient(base_url=embedded_engine)
+    options = {"type": "none", "o": "bind", "device": str(tmp_path)}
+    volume = client.volumes.create(name, driver_opts=options)
+    mounts = {name: {"bind": "/data", "mode": "rw"}}
+    try:
+        client.containers.run("busybox", ["sh", "-c", "echo kept > /data/f"], volumes=mounts, remove=True)
+        volume.remove()
+    finally:
+        client.close()
+    assert (tmp_path / "f").read_text() == "kept\n"
+
+
+def test_subpath_of_a_volume_is_mounted_and_none_leads_out(
+    run: Run, client: docker.DockerClient, name: str
+) -> None:
+    if not docker.utils.version_gte(client.version()["ApiVersion"], "1.45"):
+        pytest.skip("the engine has no subpaths")
+    whole = {name: {"bind": "/data", "mode": "rw"}}
+    script = "mkdir /data/part; echo inside > /data/part/f; ln -s /etc /data/out"
+    client.containers.run("busybox", ["sh", "-c", script], volumes=whole, remove=True)
+
+    def cat(subpath: str, path: str) -> bytes:
+        mount = docker.types.Mount("/part", name, subpath=subpath)
+        return bytes(client.containers.run("busybox", f"cat {path}", mounts=[mount], remove=True))
+
+    try:
+        assert cat("part", "/part/f") == b"inside\n"
+        for wrong in ("missing", "out"):
+            with pytest.raises(docker.errors.APIError):
+                cat(wrong, "/part/passwd")
+    finally:
+        for container in client.containers.list(all=True, filters={"volume": name}):
+            container.remove(force=True)
+        client.volumes.get(name).remove()

@@ -77,8 +77,8 @@ class Launcher:
         if container.config["WorkingDir"]:
             rootfs.make_directory(prepared, container.config["WorkingDir"], overlay=overlay)
         for mount in container.mounts:
-            if mount["Type"] == "volume" and "nocopy" not in mount["Mode"].split(","):
-                directory = self._volumes.path(mount["Name"])
+            if mounts.is_filled(container, mount):
+                directory = self._volumes.source(mount["Name"])
                 await asyncio.to_thread(rootfs.fill_volume, prepared, mount["Destination"], directory)
 
     async def launch(self, container: Container) -> Process:

@@ -144,8 +144,13 @@ def _from_mount(mount: Document, volumes: Volumes) -> Document:
             os.makedirs(source)
         return _bind_mount(source, target, "", writable)
     options = mount.get("VolumeOptions") or {}
-    driver = (options.get("DriverConfig") or {}).get("Name") or ""
-    volume, _new = volumes.create(source, driver, None, options.get("Labels"))
+    subpath = options.get("Subpath") or ""
+    if subpath.startswith("/") or ".." in subpath.split("/"):
+        raise BadParameter(f"{complaint}subpath must be a relative path within the volume")
+    driver = options.get("DriverConfig") or {}
+    volume, _new = volumes.create(
+        source, driver.get("Name") or "", driver.get("Options"), options.get("Labels")
+    )
     return _volume_mount(volume, target, "z", writable)
 
 
@@ -168,13 +173,30 @@ def borrow_mounts(container: Container, mode: str) -> list[Document]:
     return [{**mount, "RW": mount["RW"] and not read_only, "Mode": mode or mount["Mode"]} for mount in kept]
 
 
+def is_filled(container: Container, mount: Document) -> bool:
+    """Tell whether a container's new mount begins with what the image has there."""
+    options = _volume_options(container).get(mount["Destination"], {})
+    kept_empty = "nocopy" in mount["Mode"].split(",") or options.get("NoCopy") or options.get("Subpath")
+    return mount["Type"] == "volume" and not kept_empty
+
+
+def _volume_options(container: Container) -> dict[str, Document]:
+    return {
+        posixpath.normpath(mount.get("Target") or ""): mount.get("VolumeOptions") or {}
+        for mount in container.host_config.get("Mounts") or []
+        if mount.get("Type") == "volume"
+    }
+
+
 def runtime_mounts(container: Container, volumes: Volumes) -> tuple[Mount, ...]:
     """Return a container's mounts for the runtime.
 
     Raises:
         NotFound: a volume was removed behind its back.
+        Failed: what a volume's options name is not there.
     """
     result: list[Mount] = []
+    options_of = _volume_options(container)
     sizes = {
         posixpath.normpath(mount.get("Target") or ""): (mount.get("TmpfsOptions") or {}).get("SizeBytes")
         for mount in container.host_config.get("Mounts") or []
@@ -191,6 +213,9 @@ def runtime_mounts(container: Container, volumes: Volumes) -> tuple[Mount, ...]:
                 if mount["Type"] == "volume"
                 else f'invalid mount config for type "bind": bind source path does not exist: {source}'
             )
+        if mount["Type"] == "volume":
+            subpath = options_of.get(target, {}).get("Subpath") or ""
+            source = volumes.source(mount["Name"], subpath)
         result.append(Mount(target, source, read_only))
     for target, options in (container.host_config.get("Tmpfs") or {}).items():
         read_only = "ro" in (options or "").split(",")

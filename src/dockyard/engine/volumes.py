@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from dockyard.engine.errors import BadParameter, Conflict, NotFound
+from dockyard.engine.errors import BadParameter, Conflict, Failed, NotFound
 from dockyard.engine.parameters import Document
 from dockyard.engine.store import Store
 from dockyard.wire.clock import Clock, rfc3339
@@ -28,7 +29,8 @@ class Volumes:
 
     def load(self) -> None:
         """Read what an earlier engine kept."""
-        self._volumes = {document["Name"]: document for document in self._store.load("volume")}
+        kept = sorted(self._store.load("volume"), key=lambda document: str(document["CreatedAt"]))
+        self._volumes = {document["Name"]: document for document in kept}
 
     def create(
         self,
@@ -45,6 +47,11 @@ class Volumes:
         """
         if not name:
             name, labels = secrets.token_hex(32), {ANONYMOUS: "", **(labels or {})}
+        if driver not in ("", "local"):
+            # Differs: answered at once; upstream looks for a plugin for 15 seconds first.
+            raise NotFound(
+                f'create {name}: error looking up volume plugin {driver}: plugin "{driver}" not found'
+            )
         if name in self._volumes:
             return self._volumes[name], False
         if len(name) == 1 and name.isalnum():
@@ -57,11 +64,6 @@ class Volumes:
                 f'create {name}: "{name}" includes invalid characters for a local volume name, only '
                 '"[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, '
                 "use absolute path"
-            )
-        if driver not in ("", "local"):
-            # Differs: answered at once; upstream looks for a plugin for 15 seconds first.
-            raise NotFound(
-                f'create {name}: error looking up volume plugin {driver}: plugin "{driver}" not found'
             )
         for option in options or {}:
             if option not in ("type", "o", "device", "size"):
@@ -94,9 +96,36 @@ class Volumes:
         """Return the directory that holds a volume's files."""
         return self._root / name / "_data"
 
+    def source(self, name: str, subpath: str = "") -> Path:
+        """Return what is mounted for a volume: its directory, or the one that its options name.
+
+        Raises:
+            Failed: there is no such directory, or `subpath` leads to nothing inside it.
+        """
+        options = self.get(name)["Options"] or {}
+        place = self.path(name)
+        # Differs: of the local driver's options only a bind is carried out; a volume of another type is a
+        # directory like all others.
+        if options.get("device") and "bind" in (options.get("o") or "").split(","):
+            if not os.path.isdir(options["device"]):
+                raise Failed(
+                    f"failed to populate volume: error while mounting volume '{place}': failed to mount "
+                    f"local volume: mount {options['device']}:{place}, flags: 0x1000: no such file or "
+                    "directory"
+                )
+            place = Path(options["device"])
+        if not subpath:
+            return place
+        inside = Path(os.path.realpath(place / subpath))
+        if not inside.is_relative_to(os.path.realpath(place)) or not inside.exists():
+            raise Failed(
+                f"failed to mount subpath: cannot access path {place / subpath}: no such file or directory"
+            )
+        return inside
+
     def all(self) -> list[Document]:
-        """Return all volumes by name."""
-        return [self._volumes[name] for name in sorted(self._volumes)]
+        """Return all volumes, oldest first."""
+        return list(self._volumes.values())
 
     def remove(self, name: str, users: Iterable[str]) -> None:
         """Delete a volume and its files; `users` are the ids of the containers that have it.

@@ -34,6 +34,8 @@ class VolumesApi:
         try:
             filters = parse_filters(request, ("dangling", "driver", "label", "name"))
         except BadParameter as error:
+            if error.message != "invalid filter":  # a name that is no filter's, not what isn't JSON
+                raise
             raise BadParameter(f"error reading volume filters: {error.message}") from None
         dangling = filters.boolean("dangling", False) if filters.get("dangling") else None
         found = [
