@@ -36,6 +36,7 @@ def test_missing_image_is_reported_as_such(client: docker.DockerClient) -> None:
         ("nosuchcommand", 127, 'exec: "nosuchcommand": executable file not found in $PATH'),
         ("/nosuch/command", 127, "no such file or directory"),
         ("/etc/passwd", 126, "permission denied"),
+        ("/etc", 126, "permission denied"),  # Docker 28 says before: "is a directory"
     ],
 )
 def test_command_that_cannot_be_executed_leaves_a_created_container(

@@ -134,6 +134,7 @@ class Lifecycle:
         )
         restart = restarts.wanted(container)
         state["Status"] = "restarting" if restart else "exited"
+        container.document["RestartCount"] += restart
         self._registry.save(container)
         logger.info("containers/%s: exited with %s", container.name, status.code)
         if container.stopping:
@@ -161,7 +162,6 @@ class Lifecycle:
             if container.restart_timer is None or container.removed or self._closing:
                 return
             container.restart_timer = None
-            container.document["RestartCount"] += 1
             try:
                 await self._start_locked(container)
             except EngineError:

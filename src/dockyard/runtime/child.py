@@ -153,6 +153,8 @@ def _become_user(plan: Plan) -> None:
 
 def _execute(argv: list[str], env: dict[str, str]) -> None:
     if "/" in argv[0]:
+        if os.path.isdir(argv[0]):
+            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))  # the kernel says EACCES only
         os.execve(argv[0], argv, env)
     last = OSError(errno.ENOENT, os.strerror(errno.ENOENT))
     for folder in env.get("PATH", "").split(":"):
