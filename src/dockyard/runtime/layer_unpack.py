@@ -20,6 +20,7 @@ _IMPOSSIBLE = (errno.ENOENT, errno.ENAMETOOLONG, errno.EINVAL, errno.EISDIR, err
 _COPY = 1 << 20
 MAX_DEPTH = 400  # directories inside each other; paths can't be longer than 4096 bytes anyway
 MAX_ENTRIES = 1_000_000
+_MAX_TIME = 1 << 62  # seconds; what a system can take is less than 1 << 63
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
 _KINDS = {
@@ -178,7 +179,9 @@ def _from_member(path: str, member: tarfile.TarInfo) -> Entry:
     try:
         mtime = int(member.mtime)
     except (ValueError, OverflowError):
-        raise LayerError(f"{path}: a time that can't be: {member.mtime}") from None
+        mtime = _MAX_TIME
+    if abs(mtime) >= _MAX_TIME:
+        raise LayerError(f"{path}: a time that can't be: {member.mtime}")
     return Entry(path, kind, mode, member.uid, member.gid, size, mtime, link, device)
 
 

@@ -1,5 +1,6 @@
 """Extracted layers on the disk: one directory each, named by its digest, appearing whole or not at all."""
 
+import contextlib
 import errno
 import json
 import os
@@ -141,11 +142,9 @@ class Layers:
     def discard(self, digest: str) -> None:
         """Remove a layer that nothing refers to any more."""
         target = self.path(digest).parent
-        doomed = Path(tempfile.mkdtemp(dir=self._unfinished)) / "doomed"
-        try:
-            os.rename(target, doomed)
-        except FileNotFoundError:
-            return
+        doomed = Path(tempfile.mkdtemp(dir=self._unfinished))
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(target, doomed / "layer")
         remove_tree(doomed)
 
     def names(self) -> set[str]:
@@ -155,12 +154,15 @@ class Layers:
         size = sum(entry.size for entry in entries)
         target = self.path(digest).parent
         if (target / "layer.json").exists():
-            remove_tree(tree)
+            remove_tree(tree.parent if tree.parent.parent == self._unfinished else tree)
             return Layer(digest, size, target / "tree")
         holder = Path(tempfile.mkdtemp(dir=self._unfinished))
         os.chmod(tree, 0o755)
         os.chmod(holder, 0o755)
         os.rename(tree, holder / "tree")
+        if tree.parent.parent == self._unfinished:
+            with contextlib.suppress(OSError):  # not empty: its owner removes it
+                tree.parent.rmdir()
         if blob is not None:
             os.rename(blob, holder / "layer.tar")
         record = {"digest": digest, "size": size, "entries": [astuple(entry) for entry in entries]}
