@@ -9,6 +9,9 @@ from typing import Any
 
 import docker
 import pytest
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import BytesMessage, TextMessage
+from wsproto.events import Request as Handshake
 
 from tests.deadline import eventually
 from tests.engine.conftest import Run
@@ -180,3 +183,31 @@ def test_detached_exec_goes_on_by_itself(run: Run) -> None:
     container = run("sleep 60")
     container.exec_run(["sh", "-c", "echo done > /flag"], detach=True)
     eventually(lambda: container.exec_run("cat /flag").output == b"done\n", "the flag")
+
+
+def test_websocket_carries_both_directions(run: Run, docker_host: str) -> None:
+    container = run(
+        ["sh", "-c", "echo ready; read line; echo got $line; echo e >&2; read more"], stdin_open=True
+    )
+    eventually(lambda: b"ready" in container.logs(), "its first words")
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(docker_host.removeprefix("unix://"))
+    frames = WSConnection(ConnectionType.CLIENT)
+    path = f"/containers/{container.id}/attach/ws?stream=1&stdin=1&stdout=1&stderr=1"
+    # A real engine believes no other origin than the server's.
+    request = Handshake("docker", path, extra_headers=[(b"Origin", b"http://docker")])
+    connection.sendall(frames.send(request))
+    received = b""
+    sent = False
+    connection.settimeout(20)
+    while b"got it" not in received or b"e\n" not in received:
+        frames.receive_data(connection.recv(4096))
+        for event in frames.events():
+            if isinstance(event, BytesMessage | TextMessage):
+                received += event.data if isinstance(event.data, bytes) else event.data.encode()
+        if not sent:
+            connection.sendall(frames.send(BytesMessage(b"it\n")))
+            sent = True
+    connection.close()
+    container.reload()
+    assert container.status == "running"

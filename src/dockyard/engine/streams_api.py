@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from dockyard.engine.container import Container
 from dockyard.engine.errors import BadParameter, Conflict, EngineError, NotSupported
 from dockyard.engine.frames import RAW, content_type, frame
+from dockyard.engine.lines import Line, Messages
 from dockyard.engine.parameters import flag, timestamp
 from dockyard.engine.routes import Routes
 from dockyard.engine.streams import Attachment
@@ -33,6 +34,7 @@ HEAD_START = 0.02
 def routes(engine: Engine) -> Routes:
     api = StreamsApi(engine)
     yield "POST", "/containers/{id}/attach", api.attach
+    yield "GET", "/containers/{id}/attach/ws", api.attach_by_websocket
     yield "GET", "/containers/{id}/logs", api.logs
 
 
@@ -56,60 +58,93 @@ class StreamsApi:
 
     async def attach(self, request: Request) -> Response | None:
         try:
-            keys = detach_sequence(request.query.get("detachKeys") or DETACH_KEYS)
-            container = self._engine.registry.get(request.path_parameters["id"])
-            if container.status in ("paused", "restarting"):
-                what = "unpause the container before attach"
-                if container.status == "restarting":
-                    what = "wait until the container is running"
-                raise Conflict(f"container {container.id} is {container.status}, {what}")
+            container, keys = self._asked(request)
         except EngineError as error:
             # Upstream answers attach in plain text, as the connection would already be a stream.
             headers = [("Content-Type", RAW)]
             return Response(error.status, headers, f"{error.message}\r\n".encode())
+
+        async def take() -> Line:
+            return await take_over(request, content_type(container.tty, split_version(request.path)[0]))
+
+        await self._attach(request, container, take, keys=keys, framed=not container.tty)
+        return None
+
+    async def attach_by_websocket(self, request: Request) -> None:
+        container, keys = self._asked(request)
+
+        async def take() -> Line:
+            return Messages(await request.websocket())
+
+        # All streams in one, as upstream has it here.
+        await self._attach(request, container, take, keys=keys, framed=False)
+
+    def _asked(self, request: Request) -> tuple[Container, bytes]:
+        keys = detach_sequence(request.query.get("detachKeys") or DETACH_KEYS)
+        container = self._engine.registry.get(request.path_parameters["id"])
+        if container.status in ("paused", "restarting"):
+            what = "unpause the container before attach"
+            if container.status == "restarting":
+                what = "wait until the container is running"
+            raise Conflict(f"container {container.id} is {container.status}, {what}")
+        return container, keys
+
+    async def _attach(
+        self,
+        request: Request,
+        container: Container,
+        take: Callable[[], Awaitable[Line]],
+        *,
+        keys: bytes,
+        framed: bool,
+    ) -> None:
         stdout, stderr = flag(request, "stdout"), flag(request, "stderr")
         stream, past = flag(request, "stream"), flag(request, "logs")
-        tty = container.tty
         # Listening begins before the answer: what a start prints after it is not missed.
         attachment = container.streams.attach(stdout=stdout, stderr=stderr) if stream else None
-        raw = await take_over(request, content_type(tty, split_version(request.path)[0]))
-        self._engine.events.publish("container", "attach", container.id, container.event_attributes())
         try:
+            line = await take()
+            self._engine.events.publish("container", "attach", container.id, container.event_attributes())
             if past:
                 await self._engine.clock.sleep(HEAD_START)
-                await self._send_past(container, raw, stdout=stdout, stderr=stderr)
+                log = self._engine.launcher.log(container)
+                async for number, data in log.read(stdout=stdout, stderr=stderr):
+                    line.write(frame(number, data) if framed else data)
+                    await line.drain()
             if attachment is not None:
                 stdin = flag(request, "stdin") and container.config["OpenStdin"]
-                await self._carry(container, attachment, raw, stdin=stdin, keys=keys if tty else b"")
+                used = keys if container.tty else b""
+                await self._carry(container, attachment, line, stdin=stdin, keys=used, framed=framed)
         except ClientDisconnectedError:
             pass  # the container goes on without its spectator
         finally:
             if attachment is not None:
                 container.streams.detach(attachment)
-        return None
-
-    async def _send_past(self, container: Container, raw: RawStream, *, stdout: bool, stderr: bool) -> None:
-        async for stream, data in self._engine.launcher.log(container).read(stdout=stdout, stderr=stderr):
-            raw.write(data if container.tty else frame(stream, data))
-            await raw.drain()
 
     async def _carry(
-        self, container: Container, attachment: Attachment, raw: RawStream, *, stdin: bool, keys: bytes
+        self,
+        container: Container,
+        attachment: Attachment,
+        line: Line,
+        *,
+        stdin: bool,
+        keys: bytes,
+        framed: bool,
     ) -> None:
-        source = asyncio.ensure_future(self._carry_input(container, attachment, raw, stdin=stdin, keys=keys))
+        source = asyncio.ensure_future(self._carry_input(container, attachment, line, stdin=stdin, keys=keys))
         try:
             async with aclosing(attachment.output()) as output:
                 async for stream, data in output:
-                    raw.write(data if container.tty else frame(stream, data))
-                    await raw.drain()
+                    line.write(frame(stream, data) if framed else data)
+                    await line.drain()
         finally:
             source.cancel()
 
     async def _carry_input(
-        self, container: Container, attachment: Attachment, raw: RawStream, *, stdin: bool, keys: bytes
+        self, container: Container, attachment: Attachment, line: Line, *, stdin: bool, keys: bytes
     ) -> None:
         detector = DetachDetector(keys)
-        while data := await raw.read():
+        while data := await line.read():
             if not stdin:
                 continue
             data, detached = detector.feed(data)
@@ -121,9 +156,9 @@ class StreamsApi:
             await container.streams.drain()
         if stdin and container.config["StdinOnce"] and not container.tty:
             container.streams.close_input()
-        if not stdin or raw.closed:
+        if not stdin or line.closed:
             # Nobody is there any more to read what would come.
-            await raw.wait_closed()
+            await line.wait_closed()
             attachment.end()
 
     async def logs(self, request: Request) -> StreamResponse:
