@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from tests.deadline import eventually
 
@@ -29,7 +30,7 @@ class RegistryProcess:
             port = free.getsockname()[1]
         self.host = f"localhost:{port}"
         storage = {"filesystem": {"rootdirectory": str(directory / "data")}, "delete": {"enabled": True}}
-        config: dict[str, object] = {
+        config: dict[str, Any] = {
             "version": 0.1,
             "log": {"level": "error"},
             "storage": storage,
@@ -111,6 +112,65 @@ class PretendRegistry:
         self._thread.join(timeout=10)
 
 
+class BreakingRegistry:
+    """Takes one blob after another; the first time that bytes come it keeps `keeps` of them and hangs up."""
+
+    def __init__(self, keeps: int) -> None:
+        self.requests: list[tuple[str, str, str]] = []  # method, path, Content-Range
+        self.blobs: dict[str, bytes] = {}
+        self.manifest = b""
+        outer, kept = self, bytearray()
+        broken: list[bool] = []
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outer.requests.append((self.command, self.path, self.headers.get("Content-Range", "")))
+                length = int(self.headers.get("Content-Length") or 0)
+                if self.command == "PATCH" and not broken:
+                    broken.append(True)
+                    kept.extend(self.rfile.read(keeps))
+                    self.close_connection = True
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                    return
+                body = self.rfile.read(length)
+                status, headers = 200, {}
+                if "/uploads/" in self.path:
+                    status = 202
+                    headers = {"Location": "/v2/up/blobs/uploads/one", "Range": f"0-{len(kept) - 1}"}
+                    if self.command == "PATCH":
+                        kept.extend(body)
+                    elif self.command == "PUT":
+                        outer.blobs[sha256(bytes(kept))] = bytes(kept)
+                        kept.clear()
+                        status = 201
+                elif self.command == "HEAD":
+                    status = 404
+                elif self.command == "PUT":
+                    outer.manifest, status = body, 201
+                self.send_response(status)
+                for name, value in {**headers, "Content-Length": "0"}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+
+            def __getattr__(self, name: str) -> Callable[[], None]:
+                if name.startswith("do_"):
+                    return self.do_GET
+                raise AttributeError(name)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.host = f"localhost:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(timeout=10)
+
+
 class Shelf:
     """One image to be served: `answer` is a `Handle` that serves it as a registry does."""
 
@@ -118,14 +178,14 @@ class Shelf:
         self.blobs: dict[str, bytes] = {}
         document = {"architecture": "amd64", "os": "linux", "config": {}, **config}
         document["rootfs"] = {"type": "layers", "diff_ids": diff_ids}
-        self.manifest = {
+        self.manifest: dict[str, Any] = {
             "schemaVersion": 2,
             "mediaType": "application/vnd.oci.image.manifest.v1+json",
             "config": self.add(json.dumps(document).encode(), "application/vnd.oci.image.config.v1+json"),
             "layers": [self.add(layer, "application/vnd.oci.image.layer.v1.tar+gzip") for layer in layers],
         }
 
-    def add(self, blob: bytes, kind: str) -> dict[str, object]:
+    def add(self, blob: bytes, kind: str) -> dict[str, Any]:
         digest = sha256(blob)
         self.blobs[digest] = blob
         return {"mediaType": kind, "digest": digest, "size": len(blob)}

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import docker
 import pytest
 
-from tests.engine.registries import Handle, PretendRegistry, Reply, Shelf, sha256
+from tests.engine.registries import BreakingRegistry, Handle, PretendRegistry, Reply, Shelf, sha256
 from tests.engine.serving import EngineProcess
 
 Serve = Callable[[Handle], PretendRegistry]
@@ -293,3 +293,22 @@ def test_answer_that_makes_no_sense_is_an_error(
 ) -> None:
     registry = serve(lambda method, path, headers: (200, {}, b"{}") if path == "/v2/" else (status, {}, body))
     assert words in pull_fails(client, f"{registry.host}/odd")
+
+
+def test_upload_that_breaks_off_goes_on_from_there(client: docker.DockerClient) -> None:
+    registry = BreakingRegistry(keeps=1000)
+    try:
+        place = f"{registry.host}/up"
+        noise = layer(*(f"file-{number}" for number in range(400)), size=1)
+        client.api.import_image_from_data(noise, repository=place, tag="1")
+        said = list(client.images.push(place, tag="1", stream=True, decode=True))
+        assert "error" not in said[-1], said
+        parts = [span for method, _, span in registry.requests if method == "PATCH"]
+        assert parts[0].startswith("0-")
+        assert parts[1].startswith("1000-")
+        manifest = json.loads(registry.manifest)
+        (sent,) = manifest["layers"]
+        assert gzip.decompress(registry.blobs[sent["digest"]]) == noise
+        assert len(registry.blobs[sent["digest"]]) == sent["size"]
+    finally:
+        registry.close()

@@ -8,6 +8,7 @@ import json
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import docker
 import pytest
@@ -204,7 +205,7 @@ def test_imported_archive_has_what_was_asked_for(
     ],
 )
 def test_bad_import_is_refused(
-    client: docker.DockerClient, data: bytes, options: dict[str, object], words: str
+    client: docker.DockerClient, data: bytes, options: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(docker.errors.APIError, match=words):
         client.api.import_image_from_data(data, **options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import docker
 import pytest
@@ -41,13 +42,13 @@ def made(client: docker.DockerClient, name: str) -> Iterator[str]:
     client.images.remove(str(image.id), force=True)
 
 
-def push(client: docker.DockerClient, made: str, place: str, **options: object) -> list[dict[str, object]]:
+def push(client: docker.DockerClient, made: str, place: str, **options: object) -> list[dict[str, Any]]:
     repository, _, tag = place.rpartition(":")
     assert client.images.get(made).tag(repository, tag)
     return list(client.images.push(repository, tag=tag, stream=True, decode=True, **options))
 
 
-def statuses(messages: list[dict[str, object]]) -> list[object]:
+def statuses(messages: list[dict[str, Any]]) -> list[object]:
     return [message.get("status", message.get("error")) for message in messages]
 
 
