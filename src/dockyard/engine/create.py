@@ -221,6 +221,7 @@ def new_endpoint(asked: Document | None) -> Document:
         "Aliases": asked.get("Aliases"),
         "DriverOpts": asked.get("DriverOpts"),
         "GwPriority": asked.get("GwPriority") or 0,
+        "IPAddress": asked.get("IPAddress") or "",
         "EndpointID": "",
     }
 

@@ -135,6 +135,7 @@ def complete(asked: Document | None) -> Document:
     for key in ("CapAdd", "CapDrop"):
         if host_config[key]:
             host_config[key] = [capability(key, name) for name in host_config[key]]
+    host_config["ShmSize"] = host_config["ShmSize"] or defaults()["ShmSize"]
     if host_config["Memory"] and not host_config["MemorySwap"]:
         host_config["MemorySwap"] = 2 * host_config["Memory"]
     _check(host_config)

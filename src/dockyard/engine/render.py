@@ -75,6 +75,7 @@ def endpoint(container: Container, name: str, networks: Networks) -> Document:
     connected = container.process is not None and network is not None and network["Driver"] == "bridge"
     user_defined = network is not None and network["Name"] not in ("bridge", "host", "none")
     address, prefix, gateway = networks.place(container, name) if connected else ("", 0, "")
+    started = bool(container.state["StartedAt"])
     return {
         "IPAMConfig": kept.get("IPAMConfig"),
         "Links": kept.get("Links"),
@@ -82,15 +83,16 @@ def endpoint(container: Container, name: str, networks: Networks) -> Document:
         "MacAddress": mac_address(address),
         "DriverOpts": kept.get("DriverOpts"),
         "GwPriority": kept.get("GwPriority", 0),
-        "NetworkID": network["Id"] if network is not None and container.state["StartedAt"] else "",
+        "NetworkID": network["Id"] if network is not None and started else "",
         "EndpointID": kept.get("EndpointID", "") if connected else "",
         "Gateway": gateway,
-        "IPAddress": address,
+        # Before the first start upstream shows what was asked for.
+        "IPAddress": address if started else kept.get("IPAddress") or "",
         "IPPrefixLen": prefix,
         "IPv6Gateway": "",
         "GlobalIPv6Address": "",
         "GlobalIPv6PrefixLen": 0,
-        "DNSNames": dns_names(container, name) if user_defined else None,
+        "DNSNames": dns_names(container, name) if user_defined and started else None,
     }
 
 
@@ -219,7 +221,11 @@ def summary(container: Container, networks: Networks, now: float) -> Document:
         "Status": status_text(container, now),
         "HostConfig": {"NetworkMode": container.host_config["NetworkMode"]},
         "NetworkSettings": {
-            "Networks": {name: endpoint(container, name, networks) for name in container.endpoints}
+            "Networks": {
+                # As upstream, which leaves the names to inspect.
+                name: endpoint(container, name, networks) | {"DNSNames": None}
+                for name in container.endpoints
+            }
         },
         "Mounts": [dict(mount) for mount in container.mounts],
     }

@@ -20,6 +20,9 @@ _MASKS = (
     # In which words a name doesn't resolve depends on the machine's resolver.
     (re.compile(r"dial tcp: lookup \S+( on \S+)?: (no such host|read udp .*|server misbehaving)"), "NO HOST"),
     (re.compile(r'"(CPUPerc|MemPerc|PIDs)":"[\d.]+%?"'), r'"\1":"SOME"'),
+    # Where the engine keeps what it has is its own affair.
+    (re.compile(r'"(LowerDir|MergedDir|UpperDir|WorkDir|Source)": "[^"]*"'), r'"\1": "PATH"'),
+    (re.compile(r'^ *"org\.dockyard\.stand-in.*\n', re.MULTILINE), ""),
     # A long path is cut where it is too long.
     (re.compile(r"/[\w/.-]*…"), "PATH…"),
     (re.compile(r" {2,}"), " "),

@@ -24,13 +24,6 @@ KNOWN: dict[tuple[str, int], str] = {
     ("full-stack-up-down", 13): "our postgres has its socket in /tmp, the recorder's had it in /var/run",
     ("full-stack-up-down", 18): "our postgres is started without options, and python has its whole name",
     ("verbs-mini", 13): "the stand-in's group 65534 has Debian's name",
-    ("verbs-mini", 36): "nothing can be copied into a container yet",
-    ("verbs-mini", 37): "nor out of it",
-    ("resources-and-options", 1): "addresses cannot be chosen",
-    ("resources-and-options", 4): "so there is no container",
-    ("resources-and-options", 5): "nor here",
-    ("resources-and-options", 6): "nor here",
-    ("resources-and-options", 7): "nor here",
 }
 # Steps whose output depends on the second in which they run: only their exit code counts.
 BY_CHANCE = {("verbs-mini", 41), ("full-stack-up-down", 12)}
