@@ -4,6 +4,8 @@ import json
 import time
 import urllib.error
 import urllib.request
+from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
 
 from dockyard.exercises import CommandFailed, Running, Trial, Workbench, exercise
@@ -12,7 +14,7 @@ PATIENCE = 6  # seconds that `docker stop` waits in E1 before it kills
 IN_TIME = 5.0  # seconds in which the container must have ended by itself
 LEAK_STEP, LEAK_BUDGET = 10, 300  # megabytes
 REPORT = 60  # megabytes that one report needs while it is made
-RATE, SECONDS = 4, 7  # load in E4
+RATE, SECONDS, ROUNDS = 2, 6, 2  # load in E4; a busy machine gets more than one round
 PRICE = "/price?milliseconds=30"
 
 
@@ -335,18 +337,18 @@ def a_leak_stays_at_home(trial: Trial) -> None:
 @exercise(
     "02.4",
     title="Slow with a CPU to spare",
-    seconds=75,
+    seconds=100,
     on="engine",
     files=("e4/run.sh",),
     claims={
         "starts": "run.sh starts a container",
         "serves": "every request for a price is answered",
-        "unthrottled": "the kernel stops it in fewer than one of twenty periods",
-        "fast": "half of its answers take no longer than twice what they take without a quota",
+        "unthrottled": "the kernel stops it in at most one of fifty periods",
+        "fast": "its median answer takes at most 2.5 times as long as without a quota",
     },
     start="unthrottled",
     hints=(
-        "13 % of a core on average, and a quota of 20 %. Look at one request instead of the average.",
+        "7 % of a core on average, and a quota of 20 %. Look at one request instead of the average.",
         how_often_stopped,
         "Let it finish its burst: no quota, or one that a burst never reaches. A weight already says who "
         "goes first.",
@@ -358,14 +360,14 @@ def a_leak_stays_at_home(trial: Trial) -> None:
     ),
 )
 def fast_with_a_weight(trial: Trial) -> None:
-    """reports takes 30 ms of CPU for a price, four times a second: 13 % of a core. It was given 20 %. Since
-    then customers wait three times as long, on a machine that has nothing else to do.
+    """reports takes 30 ms of CPU for a price, twice a second: 7 % of a core. It was given 20 %. Since then
+    customers wait three times as long, on a machine that has nothing else to do.
 
     Change `e4/run.sh` so that the kernel doesn't stop it in the middle of its work, and answers come as
     fast as they do without a limit.
 
-    **Measured:** 4 requests a second for 7 s, to your container, to the same without a quota and to the
-    same with 20 %, side by side. About 15 s.
+    **Measured:** 2 requests a second for 6 s, to your container, to the same without a quota and to the
+    same with 20 %, side by side. About 10 s; longer on a busy machine.
     """
     mine = _scripted(trial, "e4/run.sh")
     # On a busy machine the weight counts, so it is the same in all three.
@@ -376,46 +378,69 @@ def fast_with_a_weight(trial: Trial) -> None:
     _serves(trial, mine)
     for other in (free, tight):
         _answer(other.url + "/healthz", within=15)
-    before = {running.url: _throttling(running) for running in (mine, tight)}
-    loads = [
-        trial.load(running.url + PRICE, rate=RATE, count=RATE * SECONDS, timeout=15)
-        for running in (mine, free, tight)
-    ]
-    with loads[0], loads[1], loads[2]:
-        for load in loads:
-            load.collect(RATE * SECONDS, within=SECONDS + 16)
-    trial.require("serves", not loads[0].failed, observed=repr(loads[0]), hint="Read the container's log.")
-    times = [load.quantile(0.5) for load in loads]
-    (periods, stopped), (others, others_stopped) = (
-        tuple(now - then for now, then in zip(_throttling(running), before[running.url], strict=True))
-        for running in (mine, tight)
-    )
-    if others_stopped <= 0.1 * others and times[2] < 1.5 * times[1]:
+    for _ in range(ROUNDS):
+        mine_ran, free_ran, tight_ran = _side_by_side(trial, (mine, free, tight))
+        shows = not free_ran.failed and (tight_ran.stopped >= 0.06 or tight_ran.median >= 2 * free_ran.median)
+        if shows or trial.remaining < 30:
+            break
+    if not shows:
         because = (
-            f"cannot be judged here and now: with 20 % of a core a price takes {times[2]:.0f} ms, and "
-            f"{times[1]:.0f} ms without a quota. Either quotas have no effect here, or this machine is too "
-            "busy for them to matter"
+            f"cannot be judged here and now: with 20 % of a core a price takes {tight_ran.median:.0f} ms, "
+            f"and {free_ran.median:.0f} ms without a quota. Either quotas have no effect here, or this "
+            "machine is too busy for them to matter"
         )
         trial.cannot("unthrottled", because)
         trial.cannot("fast", because)
         return
-    if others_stopped:
+    lost = f"{mine_ran.failed} of {RATE * SECONDS} requests were not answered"
+    trial.require("serves", not mine_ran.failed, observed=lost, hint="Read the container's log.")
+    if tight_ran.stopped:
         trial.expect(
             "unthrottled",
-            stopped <= 0.05 * periods,
-            observed=f"stopped in {stopped} of {periods} periods of 100 ms; a price took {times[0]:.0f} ms",
-            expected=f"at most 5 %; without a quota a price took {times[1]:.0f} ms",
+            mine_ran.stopped <= 0.02,
+            observed=f"in {mine_ran.stopped:.0%} of its periods; a price took {mine_ran.median:.0f} ms",
+            expected=f"at most 2 %; without a quota a price took {free_ran.median:.0f} ms",
             hint="How many milliseconds of CPU does one request need, and how many does a period give?",
         )
     else:
         trial.cannot("unthrottled", "cannot be judged here: the engine does not count throttled periods")
     trial.expect(
         "fast",
-        times[0] <= 2 * times[1],
-        observed=f"median {times[0]:.0f} ms, p99 {loads[0].quantile(0.99):.0f} ms",
-        expected=f"a median of at most {2 * times[1]:.0f} ms: without a quota it was {times[1]:.0f} ms",
+        mine_ran.median <= 2.5 * free_ran.median,
+        observed=f"median {mine_ran.median:.0f} ms, p99 {mine_ran.p99:.0f} ms",
+        expected=f"at most {2.5 * free_ran.median:.0f} ms; without a quota it is {free_ran.median:.0f}",
         hint="What is the process waiting for, if the CPU has time?",
     )
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What one container did with its load: milliseconds, and the share of its periods that were
+    throttled."""
+
+    failed: int
+    median: float
+    p99: float
+    stopped: float
+
+
+def _side_by_side(trial: Trial, containers: tuple[Running, ...]) -> list[Ran]:
+    """The same load on each of the containers, at the same time."""
+    before = [_throttling(running) for running in containers]
+    count = RATE * SECONDS
+    with ExitStack() as stack:
+        loads = [
+            stack.enter_context(trial.load(running.url + PRICE, rate=RATE, count=count, timeout=15))
+            for running in containers
+        ]
+        for load in loads:
+            load.collect(count, within=SECONDS + 16)
+    rows = []
+    for running, load, (periods, stopped) in zip(containers, loads, before, strict=True):
+        now, stopped_now = _throttling(running)
+        share = (stopped_now - stopped) / max(1, now - periods)
+        rows.append(Ran(len(load.failed), load.quantile(0.5), load.quantile(0.99), share))
+    return rows
 
 
 # What the checks share
@@ -447,7 +472,7 @@ def _scripted(trial: Trial, file: str, **env: str) -> Running:
 
 
 def _serves(trial: Trial, running: Running) -> None:
-    status, _ = _answer(running.url + "/healthz", within=15)
+    status, _ = _answer(running.url + "/healthz", within=25)
     trial.require(
         "serves",
         status == 200,
