@@ -71,8 +71,8 @@ class Wanted:
             and (not filters.get("ancestor") or self._descends(container))
             and self._in_network(container)
             and self._has_volume(container)
-            and self._has_port("publish", container.ports)
-            and self._has_port("expose", container.config["ExposedPorts"] or {})
+            and self._has_port("publish", _published(container))
+            and self._has_port("expose", set(container.config["ExposedPorts"] or ()))
             and not filters.boolean("is-task", False)
         )
 
@@ -105,9 +105,26 @@ class Wanted:
         places = [value for m in container.mounts for value in (m.get("Name"), m["Destination"]) if value]
         return self._filters.exact("volume", *places)
 
-    def _has_port(self, name: str, ports: object) -> bool:
+    def _has_port(self, name: str, present: set[str]) -> bool:
         wanted = self._filters.get(name)
-        if not wanted:
-            return True
-        present = set(ports) if isinstance(ports, dict) else set()
-        return any((value if "/" in value else f"{value}/tcp") in present for value in wanted)
+        return not wanted or any(port in present for value in wanted for port in _port_range(value))
+
+
+def _published(container: Container) -> set[str]:
+    """Return the ports of the host that lead to a container, as `8080/tcp`."""
+    return {
+        f"{host_port}/{port.partition('/')[2]}"
+        for port, addresses in container.ports.items()
+        for _, host_port in addresses
+    }
+
+
+def _port_range(text: str) -> list[str]:
+    """Return the ports that `80`, `80/udp` or `8000-8010/tcp` stands for."""
+    numbers, _, protocol = text.partition("/")
+    first, _, last = numbers.partition("-")
+    try:
+        chosen = range(int(first), int(last or first) + 1)
+    except ValueError:
+        raise BadParameter(f"invalid port range specification: '{text}'") from None
+    return [f"{number}/{protocol or 'tcp'}" for number in chosen[:65536]]

@@ -10,9 +10,8 @@ IN = 1
 NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED = range(6)
 
 _LARGEST_DATAGRAM = 512
-_RESPONSE, _AUTHORITATIVE, _TRUNCATED, _RECURSION_DESIRED, _RECURSION_AVAILABLE = (
+_RESPONSE, _TRUNCATED, _RECURSION_DESIRED, _RECURSION_AVAILABLE = (
     0x8000,
-    0x400,
     0x200,
     0x100,
     0x80,
@@ -65,7 +64,7 @@ def parse_query(message: bytes) -> Question:
 
 def respond(question: Question, code: int, records: Sequence[Record] = (), ttl: int = 5) -> bytes:
     """Write the answer to a question: whole, however long it gets."""
-    flags = _RESPONSE | _AUTHORITATIVE | _RECURSION_AVAILABLE | question.flags & _RECURSION_DESIRED | code
+    flags = _RESPONSE | _RECURSION_AVAILABLE | question.flags & _RECURSION_DESIRED | code
     header = struct.pack("!6H", question.id, flags, 1, len(records), 0, 0)
     answers = b"".join(
         struct.pack("!HHHIH", 0xC00C, record.type, IN, ttl, len(record.data)) + record.data

@@ -1,0 +1,38 @@
+"""Conversations that clients had with a real Docker Engine, had again with ours, step by step."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+from tests.parity.docker.recordings import conversations, differing, explained
+from tests.parity.docker.replay import Replay, described
+
+CONVERSATIONS = sorted(name for name in conversations() if not name.startswith("compose/"))
+"""Those of docker compose are played in tests/engine/compose."""
+KNOWN, CHANCE = differing()
+
+
+@pytest.mark.timeout(400)  # the first one waits for engines and images
+@pytest.mark.parametrize("name", CONVERSATIONS)
+def test_conversation_goes_as_with_a_real_engine(name: str, replay: Replay) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("the recorder's containers had files and processes of many users, which takes root")
+    if name.startswith(("cli/", "offline/cli")) and not shutil.which("docker"):
+        pytest.skip("no docker command line on this machine")
+    differences = {difference.step: difference for difference in replay.differences(name)}
+    known, chance = explained(KNOWN.get(name, {})), explained(CHANCE.get(name, {}))
+    unexpected = [one for step, one in sorted(differences.items()) if step not in known | chance]
+    assert not unexpected, "\n".join(described(difference) for difference in unexpected)
+    gone = sorted(known - differences.keys())
+    assert not gone, f"steps {gone} go as recorded by now: take them off known.toml"
+
+
+def test_nearly_all_conversations_go_as_recorded() -> None:
+    assert len(CONVERSATIONS) > 80
+    assert KNOWN.keys() | CHANCE.keys() <= set(CONVERSATIONS)
+    assert len(KNOWN) < len(CONVERSATIONS) / 3
+    given = [reason for reasons in (*KNOWN.values(), *CHANCE.values()) for reason in reasons.values()]
+    assert all(len(reason) > 20 for reason in given)
