@@ -3,7 +3,7 @@
 import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dockyard.engine.dockerfile.ignore import IgnoreFile, PatternError
@@ -44,3 +44,44 @@ def test_pattern_that_means_nothing_is_refused(text: str) -> None:
 def test_any_file_is_read_or_refused(text: str, path: str) -> None:
     with contextlib.suppress(PatternError):  # any other error fails the test
         IgnoreFile(text).excludes(path)
+
+
+def by_hand(pattern: str, path: str) -> bool:
+    """The rules again, by trying everything: slow, and too simple to be wrong."""
+    if not pattern:
+        return not path
+    if pattern.startswith("**/"):
+        rests = [path] + [path[index + 1 :] for index, char in enumerate(path) if char == "/"]
+        return any(by_hand(pattern[3:], rest) for rest in rests)
+    if pattern == "**":
+        return True
+    if pattern.startswith("*"):
+        name = path.partition("/")[0]
+        return any(by_hand(pattern[1:], path[count:]) for count in range(len(name) + 1))
+    if not path or (pattern[0] == "?" and path[0] == "/"):
+        return False
+    return pattern[0] in ("?", path[0]) and by_hand(pattern[1:], path[1:])
+
+
+PATHS = st.lists(st.text("ab.", min_size=1, max_size=3), min_size=1, max_size=4).map("/".join)
+PARTS = st.sampled_from(["**", "*", "a", "b", "a*", "*.b", "?", "a?b", "*a*b*"])
+PATTERNS = st.lists(PARTS, min_size=1, max_size=4).map("/".join)
+
+
+@settings(deadline=None, max_examples=300, derandomize=True)
+@given(st.lists(st.tuples(st.booleans(), PATTERNS), min_size=1, max_size=4), PATHS)
+def test_the_last_pattern_that_matches_decides(patterns: list[tuple[bool, str]], path: str) -> None:
+    if any(part in (".", "..") for part in path.split("/")):
+        return
+    parts = path.split("/")
+    prefixes = ["/".join(parts[: count + 1]) for count in range(len(parts))]
+    excluded = False
+    for back, pattern in patterns:
+        if any(by_hand(pattern, prefix) for prefix in prefixes):
+            excluded = not back
+    text = "\n".join(("!" if back else "") + pattern for back, pattern in patterns)
+    assert IgnoreFile(text).excludes(path) == excluded
+
+
+def test_pattern_for_which_a_backtracking_matcher_needs_years() -> None:
+    assert not IgnoreFile("**/" + "a*" * 30 + "b").excludes("a" * 200)

@@ -75,10 +75,12 @@ class Builder:
         with await self._receive(body, options) as archive:
             context = await asyncio.to_thread(Context, archive, options.dockerfile, self._contexts)
         try:
-            plan = _Plan(context.text, options)
-        except DockerfileError as error:
+            plan = await asyncio.to_thread(_Plan, context.text, options)
+        except BaseException as error:
             context.close()
-            raise BadParameter(str(error)) from error
+            if isinstance(error, DockerfileError):
+                raise BadParameter(str(error)) from error
+            raise
         wheelhouse = self._wheelhouse if self._wheelhouse and self._wheelhouse.is_dir() else None
         around = Surroundings(
             self._groups(options.network),

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dockyard.engine.build.errors import BuildFailed
+from dockyard.engine.dockerfile.globs import Glob, PatternError
 from dockyard.runtime.union import Found, Union
 
 _WILDCARDS = re.compile(r"[*?\[\\]")
@@ -60,47 +61,25 @@ def find_sources(tree: Union, patterns: Sequence[str], *, in_context: bool) -> l
 
 def _match(tree: Union, pattern: str) -> Iterator[Source]:
     """The paths that match part by part: unlike in .dockerignore, `**` is no more than `*`."""
-    parts = pattern.split("/")
+    try:
+        globs = [Glob(part, crossing=False) for part in pattern.split("/")]
+    except PatternError:
+        return  # upstream takes it for one that matches nothing
 
     def visit(directory: str, index: int) -> Iterator[Source]:
         for name in tree.listdir(directory):
-            if not _matches(name, parts[index]):
+            if not globs[index].matches(name):
                 continue
             path = posixpath.join(directory, name)
             found = tree.lookup(path)
             if found is None:
                 continue
-            if index == len(parts) - 1:
+            if index == len(globs) - 1:
                 yield Source(tree, name, found)
             elif found.is_dir:
                 yield from visit(path, index + 1)
 
     yield from visit("/", 0)
-
-
-def _matches(name: str, pattern: str) -> bool:
-    return re.fullmatch(_translate(pattern), name) is not None
-
-
-def _translate(pattern: str) -> str:
-    """Go's path.Match for one name: as fnmatch, but `[^a]` negates and a backslash escapes."""
-    result, position = "", 0
-    while position < len(pattern):
-        char = pattern[position]
-        position += 1
-        if char == "\\" and position < len(pattern):
-            result += re.escape(pattern[position])
-            position += 1
-        elif char == "[" and "]" in pattern[position + 1 :]:
-            end = pattern.index("]", position + 1)
-            body = pattern[position:end].replace("\\", "\\\\")
-            result += f"[{body}]"
-            position = end + 1
-        elif char in "*?":
-            result += "." if char == "?" else ".*"
-        else:
-            result += re.escape(char)
-    return result
 
 
 def hash_sources(sources: Sequence[Source]) -> str:

@@ -5,18 +5,17 @@ below a directory that it matches; the last pattern that matches decides; `!` br
 """
 
 import posixpath
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from dockyard.engine.dockerfile.globs import Glob, PatternError
 
-class PatternError(ValueError):
-    """A pattern that means nothing, such as an open bracket."""
+__all__ = ["IgnoreFile", "PatternError"]
 
 
 @dataclass(frozen=True)
 class _Pattern:
-    expression: re.Pattern[str]
+    glob: Glob
     brings_back: bool
 
 
@@ -33,7 +32,7 @@ class IgnoreFile:
         excluded = False
         for pattern in self._patterns:
             # A pattern that would not change the result need not be tried.
-            if pattern.brings_back == excluded and any(map(pattern.expression.fullmatch, candidates)):
+            if pattern.brings_back == excluded and any(map(pattern.glob.matches, candidates)):
                 excluded = not pattern.brings_back
         return excluded
 
@@ -57,47 +56,4 @@ def _lines(text: str) -> Iterable[str]:
 
 def _compile(line: str) -> _Pattern:
     brings_back = line.startswith("!")
-    return _Pattern(re.compile(translate(line.removeprefix("!")), re.DOTALL), brings_back)
-
-
-def translate(pattern: str) -> str:
-    """The regular expression for a pattern: `*` and `?` stay inside a name, `**` crosses names."""
-    result, position = "", 0
-    while position < len(pattern):
-        char = pattern[position]
-        position += 1
-        if char == "*":
-            if pattern[position : position + 1] == "*":
-                position += 1
-                if pattern[position : position + 1] == "/":
-                    position += 1
-                result += ".*" if position >= len(pattern) else "(?:.*/)?"
-            else:
-                result += "[^/]*"
-        elif char == "?":
-            result += "[^/]"
-        elif char == "[":
-            part, position = _translate_class(pattern, position)
-            result += part
-        elif char == "\\":
-            if position >= len(pattern):
-                raise PatternError(f"syntax error in pattern: {pattern!r}")
-            result += re.escape(pattern[position])
-            position += 1
-        else:
-            result += re.escape(char)
-    return result
-
-
-def _translate_class(pattern: str, start: int) -> tuple[str, int]:
-    end = pattern.find("]", start + 1)
-    if end < 0:
-        raise PatternError(f"syntax error in pattern: {pattern!r}")
-    body = pattern[start:end]
-    negated = body.startswith("^")
-    body = re.sub(r"([\[\]\\^])", r"\\\1", body.removeprefix("^"))
-    try:
-        re.compile(f"[{body}]")
-    except re.error as error:
-        raise PatternError(f"syntax error in pattern: {pattern!r}") from error
-    return f"[{'^' if negated else ''}{body}]", end + 1
+    return _Pattern(Glob(line.removeprefix("!"), crossing=True), brings_back)

@@ -5,6 +5,8 @@ Reference: https://docs.docker.com/reference/dockerfile/#environment-replacement
 
 from collections.abc import Mapping
 
+_DEEPEST = 100  # substitutions inside one another
+
 
 class ExpansionError(ValueError):
     """The text can't be expanded: an open quote, an unknown modifier, a required variable that is missing."""
@@ -32,6 +34,7 @@ class _Lexer:
         self, text: str, variables: Mapping[str, str], escape: str, *, keep_unset: bool = False
     ) -> None:
         self._keep_unset = keep_unset
+        self._depth = 0
         self._text = text
         self._at = 0
         self._variables = variables
@@ -156,7 +159,11 @@ class _Lexer:
 
     def _modified(self, name: str, modifier: str, colon: bool) -> str:
         words, word, started = list(self.words), self._word, self._started
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise ExpansionError("syntax error: too many substitutions inside one another")
         alternative = self._until("}")
+        self._depth -= 1
         # The alternative was collected on the way; what counts is the value it gives.
         self.words, self._word, self._started = words, word, started
         if self._next() != "}":
