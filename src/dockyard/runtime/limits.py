@@ -22,6 +22,7 @@ class Cgroups:
         self._name = PREFIX + name
         found = writable() if hierarchies is None else hierarchies
         sweep(found)
+        self._left: set[Path] = set()
         self._folders: dict[str, Path] = {}
         self._version = 0
         for hierarchy in found:
@@ -45,6 +46,7 @@ class Cgroups:
         They are made for containers without limits too: they account for what its processes have used.
         Raises OSError when the kernel refuses a limit.
         """
+        self._remove_left()
         made: list[str] = []
         for controller in sorted(self._folders):
             folder = self._folders[controller] / container
@@ -88,14 +90,20 @@ class Cgroups:
         return folder is not None and oom_kills(folder / container, self._version) > 0
 
     def remove(self, container: str) -> None:
-        """Removes the container's groups; they must be empty."""
-        for folder in set(self._folders.values()):
+        """Removes the container's groups; those that a dying process is still in, a little later."""
+        self._left.update(folder / container for folder in self._folders.values())
+        self._remove_left()
+
+    def _remove_left(self) -> None:
+        for folder in list(self._left):
             try:
-                (folder / container).rmdir()
+                folder.rmdir()
             except FileNotFoundError:
-                continue
+                pass  # never made
             except OSError as error:
-                logger.debug("%s: %s", folder / container, error)  # a last zombie; close() tries again
+                logger.debug("%s: %s", folder, error)
+                continue
+            self._left.discard(folder)
 
     def close(self) -> None:
         """Removes everything, the groups that a killed daemon left too."""
@@ -123,9 +131,16 @@ def _make(folder: Path, unified: list[str]) -> None:
         try:
             for controller in unified:
                 (folder.parent / "cgroup.subtree_control").write_text(f"+{controller}")
-            folder.mkdir(exist_ok=True)
+            if folder.exists():
+                # What a killed daemon left has counted already, and has limits.
+                folder.rmdir()
+            folder.mkdir()
         except FileNotFoundError:
             continue
+        except OSError as error:
+            if not folder.exists():
+                raise
+            logger.warning("%s is used again: %s", folder, error)
         return
 
 

@@ -24,6 +24,7 @@ from dockyard.runtime.parent_watch import Watch, stop_traced
 from dockyard.runtime.parent_worker import WorkerKeeper
 from dockyard.runtime.plan import Plan, WatchPlan
 
+_STOPPING = 0.2  # seconds for all processes of a container to stand still
 _GRACE = 0.25  # seconds between SIGTERM and SIGKILL when everything ends
 
 
@@ -163,13 +164,22 @@ class Parent:
             for pid in tracers:
                 kill(pid, signum)
             return
-        done: set[int] = set()
-        while new := [pid for pid in self._members(container) if pid not in done]:
-            for pid in new:
-                kill(pid, signum)
-            done.update(new)
-            if signum != signal.SIGSTOP:  # which is repeated until none was forked meanwhile
+        if signum == signal.SIGSTOP:
+            self._stop_all(container)
+            return
+        for pid in self._members(container):
+            kill(pid, signum)
+
+    def _stop_all(self, container: str) -> None:
+        """Stops all, and what they fork until the signal reaches them."""
+        deadline = time.monotonic() + _STOPPING
+        while time.monotonic() < deadline:
+            awake = [pid for pid in self._members(container) if census.state(pid) in ("R", "S")]
+            if not awake:
                 return
+            for pid in awake:
+                kill(pid, signal.SIGSTOP)
+            time.sleep(0.0005)  # for the kernel to deliver them
 
     def _tell_pids(self, container: str) -> None:
         watched = self._watch.get(container)

@@ -3,38 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import itertools
 import logging
 import os
-import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dockyard.runtime import capabilities, census, emulated_files, settings
+from dockyard.runtime import census
 from dockyard.runtime.drivers.choose import Trial, choose_driver
 from dockyard.runtime.drivers.driver import Driver
-from dockyard.runtime.enforcement import Enforcement, enforcement_of
+from dockyard.runtime.enforcement import Enforcement
 from dockyard.runtime.errors import NotRunning, RuntimeFailure, StartError
 from dockyard.runtime.etc import etc_mounts, write_etc
 from dockyard.runtime.images import ImageStore
-from dockyard.runtime.limits import Cgroups
+from dockyard.runtime.limiter import Limiter
 from dockyard.runtime.network import Network
-from dockyard.runtime.plan import MountPlan, Plan, WatchPlan
+from dockyard.runtime.plan import Plan
+from dockyard.runtime.planning import make_plan, mount_plan
 from dockyard.runtime.process import ExitStatus, Process
 from dockyard.runtime.snapshots import Snapshots
 from dockyard.runtime.spawner import Spawner
-from dockyard.runtime.spec import ContainerSpec, Limits, Mount, ProcessSpec
+from dockyard.runtime.spec import ContainerSpec, Limits, ProcessSpec
 from dockyard.runtime.usage import Throttling, Usage, read_processes
-from dockyard.runtime.users import Account, find_account
 from dockyard.runtime.wording import cannot_enter, cannot_execute
 from dockyard.wire.clock import Clock
 
 logger = logging.getLogger(__name__)
-
-DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class _Container:
@@ -59,8 +55,7 @@ class Runtime:
         self._network: Network | None = None
         self._clock = clock
         self._mark = str(root.resolve())
-        self._emulated = root / "cgroups"
-        self._cgroups = Cgroups(hashlib.sha256(self._mark.encode()).hexdigest()[:12])
+        self._limiter = Limiter(root)
         self._containers: dict[str, _Container] = {}
         self._processes: dict[str, tuple[Process, Plan]] = {}
         self._starting: dict[str, asyncio.Future[None]] = {}
@@ -117,7 +112,7 @@ class Runtime:
             await self._network.close()
         if hasattr(self, "images"):
             self.images.close()
-        self._cgroups.close()
+        self._limiter.groups.close()
 
     async def run(self, spec: ContainerSpec) -> Process:
         """Starts a container. Its sandbox must be attached to the network. Raises StartError."""
@@ -127,12 +122,13 @@ class Runtime:
         container = _Container(spec, Process(plan["key"], self._signal))
         self._containers[spec.id] = container
         try:
-            self._limit(plan, container)
+            self._limiter.begin(plan, spec)
+            container.cgroups = plan["cgroups"]
             return await self._start(plan, spec.process, container.process)
         except BaseException:
             if self._containers.get(spec.id) is container:
                 del self._containers[spec.id]
-            self._take_limits_back(spec.id)
+            self._limiter.end(spec.id)
             raise
 
     async def _run_with(self, driver: Driver, spec: ContainerSpec) -> Process:
@@ -180,8 +176,8 @@ class Runtime:
 
     async def usage(self, container_id: str) -> Usage:
         """What a running container uses and has used: the kernel's accounts, else what /proc says now."""
-        kept = self._cgroups.usage(container_id)
-        if kept is not None and {"memory", "cpu"} <= self._cgroups.controllers:
+        kept = self._limiter.usage(container_id)
+        if kept is not None:
             return kept
         answer = await self._ask(container_id)
         return read_processes(answer["pids"], Throttling(*answer["throttling"]))
@@ -192,15 +188,14 @@ class Runtime:
         if container is None:
             raise NotRunning(f"container {container_id} is not running")
         container.spec = replace(container.spec, limits=limits)
-        self._cgroups.update(container_id, limits)
-        watched = self._watch_plan(container.spec)
+        self._limiter.groups.update(container_id, limits)
+        watched = self._limiter.watch_plan(container.spec)
         self._spawner.order({"do": "limits", "container": container_id, "watched": watched})
 
     @property
     def enforcement(self) -> Enforcement:
         """Who sees to limits here: the kernel, we, or nobody."""
-        driver = self.driver.traits
-        return enforcement_of(self._cgroups.controllers, self._cgroups.version, driver)
+        return self._limiter.enforcement(self.driver.traits)
 
     async def _ask(self, container_id: str) -> dict[str, Any]:
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
@@ -211,102 +206,17 @@ class Runtime:
     # -- starting
 
     def _plan(self, spec: ContainerSpec, process: ProcessSpec, *, joins: str | None) -> Plan:
-        account = self._account(spec, process.user)
-        env = _environment(process, account.home)
-        plan: Plan = {
-            "key": f"{spec.id}.{next(self._keys)}",
-            "joins": joins,
-            "container": spec.id,
-            "sandbox": spec.sandbox,
-            "network": self._network is not None,
-            "style": "wrapped",
-            "user_namespace": False,
-            "root": {
-                "overlay": False,
-                "layers": [str(layer) for layer in spec.rootfs.layers],
-                "upper": str(spec.rootfs.upper),
-                "work": str(spec.rootfs.work),
-                "merged": str(spec.rootfs.merged),
-                "read_only": spec.read_only,
-                "hostname": spec.hostname,
-                "mounts": [],
-                "privileged": spec.privileged,
-                "shm_size": spec.shm_size,
-                "sysctls": list(spec.sysctls),
-            },
-            "argv": list(process.argv),
-            "env": env,
-            "cwd": process.cwd or "/",
-            "uid": account.uid,
-            "gid": account.gid,
-            "groups": list(account.groups),
-            "capabilities": _capabilities(spec, process),
-            "tty": process.tty,
-            "size": process.size,
-            "cgroups": [],
-            "watched": None,
-            "rlimits": settings.rlimits(spec, user_namespace=self.driver.traits.counts_processes),
-            "oom_score_adj": spec.oom_score_adj,
-            "cores": settings.cores(spec.limits.cpuset),
-            "no_new_privileges": spec.no_new_privileges,
-            "init": spec.init and joins is None,
-            "tracer": False,
-        }
+        key = f"{spec.id}.{next(self._keys)}"
+        traits = self.driver.traits
+        plan = make_plan(spec, process, traits, key=key, joins=joins)
+        plan["network"] = self._network is not None
         if joins is None:
             write_etc(spec, self._resolv_conf(spec.sandbox))
-            plan["watched"] = self._watch_plan(spec)
-        mounts = [*self._cgroup_mounts(spec), *etc_mounts(spec), *spec.mounts]
-        plan["root"]["mounts"] = [_mount_plan(mount) for mount in mounts]
+            plan["watched"] = self._limiter.watch_plan(spec)
+        mounts = [*self._limiter.mounts(spec, traits), *etc_mounts(spec), *spec.mounts]
+        plan["root"]["mounts"] = [mount_plan(mount) for mount in mounts]
         self.driver.shape(plan, spec, process)
         return plan
-
-    def _limit(self, plan: Plan, container: _Container) -> None:
-        spec = container.spec
-        limits = spec.limits
-        if plan["tracer"] and limits.pids is not None:
-            limits = replace(limits, pids=limits.pids + 1)  # the tracer is in the group too
-        container.cgroups = self._cgroups.create(spec.id, limits)
-        plan["cgroups"] = container.cgroups
-        if plan["watched"] is not None:
-            emulated_files.write(
-                plan["watched"]["folder"],
-                memory=limits.memory or 0,
-                quota=int((limits.cpus or 0) * limits.period),
-                period=limits.period,
-                pids=spec.limits.pids or 0,
-            )
-
-    def _take_limits_back(self, container: str) -> None:
-        self._cgroups.remove(container)
-        shutil.rmtree(self._emulated / container, ignore_errors=True)
-
-    def _watch_plan(self, spec: ContainerSpec) -> WatchPlan | None:
-        """What the parent must see to, because no cgroup does; None when that is nothing."""
-        limits, kernel = spec.limits, self._cgroups.controllers
-        memory = 0 if "memory" in kernel else limits.memory or 0
-        cpus = 0.0 if "cpu" in kernel else limits.cpus or 0.0
-        if not memory and not cpus:
-            return None
-        folder = str(self._emulated / spec.id)
-        return {"memory": memory, "cpus": cpus, "period": limits.period, "folder": folder}
-
-    def _cgroup_mounts(self, spec: ContainerSpec) -> list[Mount]:
-        """What the container sees in /sys/fs/cgroup: its own groups, or what we tell in their place."""
-        view = self._cgroups.view(spec.id)
-        place = "/sys/fs/cgroup"
-        if view:
-            fresh = self.driver.traits.namespaces and any(name for _, name in view)
-            top = [Mount(place, None, options="mode=755")] if fresh else []
-            return top + [
-                Mount(f"{place}/{name}".rstrip("/"), folder, read_only=True) for folder, name in view
-            ]
-        watched = self._watch_plan(spec)
-        return [Mount(place, Path(watched["folder"]), read_only=True)] if watched else []
-
-    def _account(self, spec: ContainerSpec, user: str) -> Account:
-        rootfs = spec.rootfs
-        trees = [rootfs.upper, *reversed(rootfs.layers)] if self.driver.traits.overlay else [rootfs.merged]
-        return find_account(trees, user, spec.groups)
 
     def _resolv_conf(self, sandbox: str) -> str:
         if self._network is None:
@@ -367,7 +277,7 @@ class Runtime:
 
     def _exited(self, message: dict[str, Any]) -> None:
         container = self._processes[message["key"]][1]["container"]
-        oom_killed = message["oom_killed"] or self._cgroups.killed_by_memory(container)
+        oom_killed = message["oom_killed"] or self._limiter.groups.killed_by_memory(container)
         status = ExitStatus(message["code"], message["signal"], oom_killed, self._clock.now())
         self._finish(message["key"], status)
 
@@ -378,7 +288,7 @@ class Runtime:
             started.set_exception(StartError(126, "the runtime was closed"))
         if plan["joins"] is None:
             self._containers.pop(plan["container"], None)
-            self._take_limits_back(plan["container"])
+            self._limiter.end(plan["container"])
         process.finish(status)
 
     def _parent_died(self) -> None:
@@ -388,35 +298,6 @@ class Runtime:
         _kill_left_over(self.root)
         for key in list(self._processes):
             self._finish(key, ExitStatus(137, 9, False, self._clock.now()))
-
-
-def _environment(process: ProcessSpec, home: str) -> dict[str, str]:
-    """The variables in upstream's order: PATH, HOSTNAME, TERM, the container's own, HOME."""
-    first = {"PATH": DEFAULT_PATH}
-    if "HOSTNAME" in process.env:
-        first["HOSTNAME"] = process.env["HOSTNAME"]
-    if process.tty:
-        first["TERM"] = "xterm"
-    env = {**first, **process.env}
-    env.setdefault("HOME", home)
-    return env
-
-
-def _capabilities(spec: ContainerSpec, process: ProcessSpec) -> list[int]:
-    # Differs: a privileged container has no more devices than another one.
-    if spec.privileged or process.privileged:
-        return capabilities.kept((), ("ALL",))
-    return capabilities.kept(spec.cap_drop, spec.cap_add)
-
-
-def _mount_plan(mount: Mount) -> MountPlan:
-    return {
-        "source": None if mount.source is None else str(mount.source),
-        "target": mount.target,
-        "read_only": mount.read_only,
-        "size": mount.size or 0,
-        "options": mount.options,
-    }
 
 
 def _connect(process: Process, stdin: bool) -> list[int]:

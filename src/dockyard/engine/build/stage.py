@@ -4,7 +4,7 @@ import copy
 from typing import Any
 
 from dockyard.runtime.images import Image
-from dockyard.runtime.runtime import DEFAULT_PATH
+from dockyard.runtime.planning import DEFAULT_PATH
 
 Config = dict[str, Any]
 DEFAULT_SHELL = ["/bin/sh", "-c"]
