@@ -125,6 +125,29 @@ def test_archive_of_an_older_docker_is_loaded(client: docker.DockerClient, name:
     client.images.remove(image.id, force=True)
 
 
+def test_image_with_the_same_layer_twice_runs(client: docker.DockerClient, name: str) -> None:
+    base = b"".join(client.images.get("busybox").save())
+    members = unpacked(base)
+    (entry,) = json.loads(members["manifest.json"])
+    config = json.loads(members[entry["Config"]])
+    again, between = tar({"x": b"again"}), tar({"x": b"between", "y": name.encode()})
+    config["rootfs"]["diff_ids"] += [sha256(again), sha256(between), sha256(again)]
+    config["history"] = []
+    manifest = {
+        "Config": "config.json",
+        "RepoTags": [f"{name}:1"],
+        "Layers": [*entry["Layers"], "again.tar", "between.tar", "again.tar"],
+    }
+    files = {path: members[path] for path in entry["Layers"]}
+    files |= {"again.tar": again, "between.tar": between, "config.json": json.dumps(config).encode()}
+    client.images.load(tar(files | {"manifest.json": json.dumps([manifest]).encode()}))
+    try:
+        said = client.containers.run(f"{name}:1", ["cat", "/x", "/y"], remove=True)
+        assert said == b"again" + name.encode()
+    finally:
+        client.images.remove(f"{name}:1", force=True)
+
+
 _FINE = tar({"fine": b"fine"})
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
+import threading
+from concurrent.futures import Future
 from typing import IO
 
 from dockyard.engine.distribution.client import Client
@@ -14,6 +14,7 @@ from dockyard.engine.distribution.errors import TransferError
 from dockyard.engine.distribution.location import Location
 from dockyard.engine.distribution.manifests import Descriptor, Manifest, Platform
 from dockyard.engine.distribution.progress import Progress, Watched
+from dockyard.engine.distribution.threads import start
 from dockyard.runtime.decompress import Decompressed
 from dockyard.runtime.disk_room import NoRoom, full, room
 from dockyard.runtime.image_records import Blob
@@ -83,24 +84,21 @@ class Pull:
         layers = manifest.layers
         if len(layers) != len(diff_ids):
             raise TransferError("layers from manifest don't match image configuration")
-        with tempfile.TemporaryDirectory(dir=self._store.root, prefix="pull-") as directory:
-            transfer = _Layers(self._store, self._client, self._location, Path(directory), progress)
-            with self._store.incoming() as incoming:
-                transfer.run(incoming, [*zip(layers, diff_ids, strict=True)])
-                return incoming.finish(document)
+        transfer = _Layers(self._store, self._client, self._location, progress)
+        with self._store.incoming() as incoming:
+            transfer.run(incoming, [*zip(layers, diff_ids, strict=True)])
+            return incoming.finish(document)
 
 
 class _Layers:
     """The layers of one pull: downloads side by side, unpacking in order."""
 
-    def __init__(
-        self, store: ImageStore, client: Client, location: Location, directory: Path, progress: Progress
-    ) -> None:
+    def __init__(self, store: ImageStore, client: Client, location: Location, progress: Progress) -> None:
         self._store = store
         self._client = client
         self._repository = location.repository
-        self._directory = directory
         self._progress = progress
+        self._places = threading.Semaphore(_AT_ONCE)
 
     def run(self, incoming: Incoming, layers: list[tuple[Descriptor, str]]) -> None:
         progress = self._progress
@@ -108,25 +106,28 @@ class _Layers:
         for (blob, _), known in zip(layers, here, strict=True):
             progress.layer("Already exists" if known else "Pulling fs layer", _short(blob))
         needed = sum(blob.size for (blob, _), known in zip(layers, here, strict=True) if not known)
-        if needed > room(self._directory):
+        if needed > room(self._store.root):
             raise NoRoom
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            waiting: list[Future[IO[bytes]] | None] = []
-            for number, ((blob, _), known) in enumerate(zip(layers, here, strict=True)):
-                if not known and number >= _AT_ONCE:
-                    progress.layer("Waiting", _short(blob))
-                waiting.append(None if known else pool.submit(self._download, blob))
-            try:
-                for (blob, diff_id), future in zip(layers, waiting, strict=True):
-                    self._take(incoming, blob, diff_id, future)
-            except BaseException:
-                progress.stop()
-                pool.shutdown(cancel_futures=True)
-                raise
+        waiting: list[Future[IO[bytes]] | None] = []
+        for (blob, _), known in zip(layers, here, strict=True):
+            if not known and len(waiting) - waiting.count(None) >= _AT_ONCE:
+                progress.layer("Waiting", _short(blob))
+            waiting.append(None if known else start(self._download, blob))
+        try:
+            for (blob, diff_id), future in zip(layers, waiting, strict=True):
+                self._take(incoming, blob, diff_id, future)
+        except BaseException:
+            progress.stop()  # the other downloads end at their next byte
+            raise
 
     def _download(self, blob: Descriptor) -> IO[bytes]:
+        with self._places:
+            return self._fetch(blob)
+
+    def _fetch(self, blob: Descriptor) -> IO[bytes]:
+        self._progress.check()
         name = _short(blob)
-        file = open(self._directory / blob.digest.replace(":", "-"), "w+b")  # noqa: SIM115  - closed in _take
+        file = tempfile.TemporaryFile(dir=self._store.root)  # noqa: SIM115  - closed in _take
         try:
             download(self._client, blob, file, self._progress.bar("Downloading", name, blob.size))
         except BaseException:
@@ -146,7 +147,6 @@ class _Layers:
             with future.result() as file:
                 bar = self._progress.bar("Extracting", _short(blob), blob.size)
                 incoming.add(Watched(Decompressed(file), file, bar), diff_id)
-            Path(self._directory / blob.digest.replace(":", "-")).unlink()
             self._progress.layer("Pull complete", _short(blob))
         self._store.records.add_blob(diff_id, Blob(self._repository, blob.digest, blob.size))
 

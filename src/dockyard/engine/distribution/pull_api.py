@@ -15,6 +15,7 @@ from dockyard.engine.distribution.manifests import Manifest, Platform, parse_pla
 from dockyard.engine.distribution.progress import Message, Progress
 from dockyard.engine.distribution.pull import Pull
 from dockyard.engine.distribution.streaming import failure, line, stream
+from dockyard.engine.distribution.threads import aside
 from dockyard.engine.errors import Failed
 from dockyard.engine.image_import import ImageImport
 from dockyard.engine.image_names import checked
@@ -65,12 +66,12 @@ class PullApi:
             return StreamResponse(200, _STREAM, self._stand_in(location))
         wanted = [location]
         if not tag and checked(source) == checked(f"{source}:latest"):
-            wanted = await asyncio.to_thread(_all_tags, location, credentials)
+            wanted = await aside(_all_tags, location, credentials)
         pulls = []
         for each in wanted:
             pull = Pull(self._store, each, platform, credentials)
             try:
-                pulls.append((each, pull, await asyncio.to_thread(pull.find)))
+                pulls.append((each, pull, await aside(pull.find)))
             except Unreachable as error:
                 if self._plays(location, platform):
                     return StreamResponse(200, _STREAM, self._stand_in(location, str(error)))
@@ -134,7 +135,7 @@ class PullApi:
         location = locate(checked(request.path_parameters["name"]))
         client = Client(location, from_header(request.headers.get("x-registry-auth")))
         try:
-            return json_response(await asyncio.to_thread(_describe, client, location))
+            return json_response(await aside(_describe, client, location))
         except TransferError as error:
             raise as_answer(error) from None
         except BadImage as error:

@@ -15,6 +15,7 @@ from dockyard.engine.distribution.location import HUB, Location, locate
 from dockyard.engine.distribution.progress import Progress
 from dockyard.engine.distribution.push import Push
 from dockyard.engine.distribution.streaming import Work, stream
+from dockyard.engine.distribution.threads import aside
 from dockyard.engine.distribution.transport import exchange
 from dockyard.engine.errors import BadParameter, Failed
 from dockyard.engine.filters import parse_filters
@@ -100,7 +101,7 @@ async def login(request: Request) -> Response:
     host = HUB if host in ("index.docker.io", "registry-1.docker.io") else host
     location = Location(host, "", host)
     try:
-        await asyncio.to_thread(Client(location, from_document(document)).login)
+        await aside(Client(location, from_document(document)).login)
     except Refused as error:
         raise as_answer(error) from None
     except TransferError as error:
@@ -116,7 +117,7 @@ async def search(request: Request) -> Response:
         raise BadParameter(f"limit {limit} is outside the range of [1, 100]")
     term = request.query.get("term")
     try:
-        results = await asyncio.to_thread(_search, term, limit or 25)
+        results = await aside(_search, term, limit or 25)
     except TransferError as error:
         raise Failed(str(error)) from None
     least = max((int(stars) for stars in filters.get("stars") if stars.isdigit()), default=0)

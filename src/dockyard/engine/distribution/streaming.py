@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 
 from dockyard.engine.distribution.errors import Stopped, TransferError
 from dockyard.engine.distribution.progress import Message, Progress
+from dockyard.engine.distribution.threads import start
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ async def stream(work: Work, explain: Callable[[TransferError], str] = str) -> A
         loop.call_soon_threadsafe(queue.put_nowait, message)
 
     progress = Progress(say)
-    task = asyncio.ensure_future(asyncio.to_thread(work, progress))
+    task = asyncio.wrap_future(start(work, progress))
     task.add_done_callback(lambda _: queue.put_nowait(None))
     try:
         while (message := await queue.get()) is not None:

@@ -17,7 +17,7 @@ from dockyard.engine.distribution.lookup import lookup
 from dockyard.engine.versions import ENGINE_VERSION
 
 CONNECT = 5.0  # seconds for a connection to stand
-SILENCE = 60.0  # seconds without a byte
+SILENCE = 30.0  # seconds without a byte
 _REDIRECTS = 5
 _AGENT = f"docker/{ENGINE_VERSION} dockyard"
 
