@@ -106,14 +106,32 @@ def references(node: Any) -> list[str]:
 
 
 def compact(schema: Schema) -> Schema:
-    """`f`: the type of each field; `r`: those required; `m`: how lists merge, as [strategies, key]."""
+    """What a definition says of its fields.
+
+    `f`: the type of each; `m`: how a strategic merge patch treats it, as [strategies, key]; `l`: who owns its
+    parts under server-side apply; `a`: the definition is owned as a whole.
+    """
     fields = {name: type_of(value) for name, value in schema.get("properties", {}).items()}
     merges = {
         name: [value["x-kubernetes-patch-strategy"], value.get("x-kubernetes-patch-merge-key", "")]
         for name, value in schema.get("properties", {}).items()
         if "x-kubernetes-patch-strategy" in value
     }
-    return {"f": fields, **({"m": merges} if merges else {})}
+    owned = {
+        name: how for name, value in schema.get("properties", {}).items() if (how := ownership(value))
+    }
+    whole = {"a": 1} if schema.get("x-kubernetes-map-type") == "atomic" else {}
+    return {"f": fields, **({"m": merges} if merges else {}), **({"l": owned} if owned else {}), **whole}
+
+
+def ownership(schema: Schema) -> str:
+    """Who owns the parts of a list or map: `set`, `map:KEY,KEY`, `atomic`; "" for the default."""
+    if schema.get("x-kubernetes-map-type") == "atomic":
+        return "atomic"
+    kind = str(schema.get("x-kubernetes-list-type", ""))
+    if kind == "map":
+        return "map:" + ",".join(schema["x-kubernetes-list-map-keys"])
+    return kind
 
 
 def type_of(schema: Schema) -> str:

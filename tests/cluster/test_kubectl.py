@@ -420,12 +420,6 @@ def test_service_addresses_and_node_ports_are_unique(k: Kubectl) -> None:
     assert read(k, "svc", "one")["spec"]["clusterIP"] == one["clusterIP"]
 
 
-def test_server_side_apply_is_refused_clearly(k: Kubectl) -> None:
-    done = k.run("apply", "--server-side", "-f", "-", stdin=DEPLOYMENT)
-    assert done.returncode == 1
-    assert "use kubectl apply without --server-side" in done.stderr
-
-
 def test_watch_prints_rows_as_they_change(k: Kubectl, server: LiveServer) -> None:
     k("create", "cm", "watched")
     environment = {"KUBECONFIG": str(k.kubeconfig), "KUBECACHEDIR": str(k.cache), "HOME": str(k.cache)}

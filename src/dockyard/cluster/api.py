@@ -16,6 +16,7 @@ from dockyard.cluster import (
     allocation,
     deletion,
     metadata,
+    ownership,
     recorder,
     scale,
     selectors,
@@ -28,6 +29,7 @@ from dockyard.cluster.errors import AlreadyExists, BadRequest, Conflict, NotFoun
 from dockyard.cluster.fields import FieldErrors
 from dockyard.cluster.kinds import KINDS
 from dockyard.cluster.kinds.kind import Kind
+from dockyard.cluster.ownership import Manager
 from dockyard.cluster.store import Event, Record, Store, StoreUnavailableError, dump
 from dockyard.wire.clock import Clock, rfc3339
 
@@ -90,20 +92,34 @@ class Api:
     # Writing
 
     def create(
-        self, kind: str, obj: Manifest, *, namespace: str | None = None, dry_run: bool = False
+        self,
+        kind: str,
+        obj: Manifest,
+        *,
+        namespace: str | None = None,
+        dry_run: bool = False,
+        manager: Manager | None = None,
     ) -> Manifest:
-        """Store a new object and return it as stored. Raises AlreadyExists, Invalid, NotFound, Forbidden."""
+        """Store a new object and return it as stored; `manager` is who gets its fields.
+
+        Raises AlreadyExists, Invalid, NotFound, Forbidden.
+        """
         row = KINDS[kind]
         obj = {**row.type_meta, **_copy(obj), **row.type_meta}
         home = metadata.place(row, obj, namespace)
         if row.default:
             row.default(obj)
         admission.on_create(self, row, obj, home)
+        applied = obj["metadata"].get("managedFields")
         metadata.begin(row, obj, self.now())
         if row.has_status and not row.created_with_status:
             obj.pop("status", None)
             if row.initial_status is not None:
                 obj["status"] = _copy(row.initial_status)
+        if manager and manager.operation == "Apply" and applied:
+            obj["metadata"]["managedFields"] = applied
+        elif manager:
+            ownership.track(row, None, obj, manager, self.now())
         admission.complete(self, row, obj)
         name = obj["metadata"].get("name", "")
         self._validate(row, obj, None)
@@ -112,7 +128,7 @@ class Api:
                 # Five random characters clashed: the caller's create is repeated under another name.
                 obj["metadata"].pop("name")
                 obj["metadata"].pop("resourceVersion", None)
-                return self.create(kind, obj, namespace=home or None)
+                return self.create(kind, obj, namespace=home or None, manager=manager)
             raise AlreadyExists.of(row, name)
         if row.kind == "Service":
             allocation.allocate(self.store, obj, None, dry_run=dry_run)
@@ -125,7 +141,9 @@ class Api:
             admission.furnish(self, name)
         return obj
 
-    def update(self, kind: str, obj: Manifest, *, dry_run: bool = False) -> Manifest:
+    def update(
+        self, kind: str, obj: Manifest, *, dry_run: bool = False, manager: Manager | None = None
+    ) -> Manifest:
         """Replace all but the status. Raises NotFound, Conflict (resourceVersion or uid differ), Invalid."""
         row = KINDS[kind]
         obj = _copy(obj)
@@ -133,9 +151,11 @@ class Api:
         home = metadata.place(row, obj, None)
         record = self._record(row, home, obj["metadata"].get("name", ""))
         old = _full(row, record)
-        return self._replace(row, record, old, obj, dry_run)
+        return self._replace(row, record, old, obj, dry_run, manager=manager)
 
-    def update_status(self, kind: str, obj: Manifest, *, dry_run: bool = False) -> Manifest:
+    def update_status(
+        self, kind: str, obj: Manifest, *, dry_run: bool = False, manager: Manager | None = None
+    ) -> Manifest:
         """Replace the status and nothing else. Raises NotFound, Conflict."""
         row = KINDS[kind]
         home = self._namespace(row, obj["metadata"].get("namespace"))
@@ -153,7 +173,41 @@ class Api:
             new["status"] = _copy(obj["status"])
         else:
             new.pop("status", None)
+        self._set_managers(row, old, new, obj, manager)
         return self._store_change(row, record, new, dry_run)
+
+    def apply(
+        self,
+        kind: str,
+        name: str,
+        config: Manifest,
+        *,
+        manager: str,
+        namespace: str | None = None,
+        force: bool = False,
+        subresource: str = "",
+        dry_run: bool = False,
+    ) -> tuple[Manifest, bool]:
+        """Server-side apply of a manager's configuration; the object, and whether it was created.
+
+        Raises ApplyConflict where others manage a field with another value, unless `force`; and what create
+        and update raise.
+        """
+        row = KINDS[kind]
+        record = self.store.get(row.kind, self._namespace(row, namespace), name)
+        who = Manager(manager, "Apply", row.api_version, subresource)
+        if record is None:
+            if subresource:
+                raise NotFound.of(row, name)
+            obj = ownership.apply_new(row, config, manager, self.now())
+            return self.create(kind, obj, namespace=namespace, dry_run=dry_run, manager=who), True
+        old = _full(row, record)
+        new = ownership.apply(row, old, config, manager, force=force, now=self.now(), subresource=subresource)
+        if subresource == "status":
+            return self.update_status(kind, new, dry_run=dry_run, manager=who), False
+        metadata.place(row, new, record.namespace or None)
+        changed = self._replace(row, record, old, new, dry_run, patched=True, manager=who)
+        return changed, False
 
     def patch(
         self,
@@ -166,6 +220,7 @@ class Api:
         subresource: str | None = None,
         dry_run: bool = False,
         check: Check | None = None,
+        manager: Manager | None = None,
     ) -> Manifest:
         """Change an object by a patch; `patch_type` is json, merge or strategic.
 
@@ -178,7 +233,7 @@ class Api:
         if subresource == "scale":
             current = scale.of(row, old)
             new = patches.apply(scale.SCALE, current, patch, patch_type)
-            return self.update_scale(kind, name, new, namespace=namespace, dry_run=dry_run)
+            return self.update_scale(kind, name, new, namespace=namespace, dry_run=dry_run, manager=manager)
         new = patches.apply(row, _full(row, record), patch, patch_type)
         if new.get("metadata", {}).get("name") != name:
             raise BadRequest(
@@ -189,9 +244,9 @@ class Api:
         if check:
             check(new, old)
         if subresource == "status":
-            return self.update_status(kind, new, dry_run=dry_run)
+            return self.update_status(kind, new, dry_run=dry_run, manager=manager)
         metadata.place(row, new, record.namespace or None)
-        return self._replace(row, record, old, new, dry_run, patched=True)
+        return self._replace(row, record, old, new, dry_run, patched=True, manager=manager)
 
     def delete(
         self,
@@ -290,14 +345,21 @@ class Api:
         return scale.of(KINDS[kind], self.get(kind, name, namespace))
 
     def update_scale(
-        self, kind: str, name: str, new: Manifest, *, namespace: str | None = None, dry_run: bool = False
+        self,
+        kind: str,
+        name: str,
+        new: Manifest,
+        *,
+        namespace: str | None = None,
+        dry_run: bool = False,
+        manager: Manager | None = None,
     ) -> Manifest:
         """Set the replicas through a Scale, and return the Scale that resulted."""
         row = KINDS[kind]
         record = self._record(row, self._namespace(row, namespace), name)
         old = _full(row, record)
         changed = scale.apply(row, old, new)
-        return scale.of(row, self._replace(row, record, old, changed, dry_run))
+        return scale.of(row, self._replace(row, record, old, changed, dry_run, manager=manager))
 
     # Telling
 
@@ -340,6 +402,7 @@ class Api:
         dry_run: bool,
         *,
         patched: bool = False,
+        manager: Manager | None = None,
     ) -> Manifest:
         obj["apiVersion"], obj["kind"] = kind.api_version, kind.kind
         metadata.carry_over(kind, obj, old, patched=patched)
@@ -350,12 +413,26 @@ class Api:
         admission.on_update(kind, obj, old)
         if kind.default:
             kind.default(obj)
+        self._set_managers(kind, old, obj, obj, manager)
         self._validate(kind, obj, old)
         if kind.kind == "Service":
             allocation.allocate(self.store, obj, old, dry_run=dry_run)
         if kind.generation and _content(obj) != _content(old):
             obj["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
         return self._store_change(kind, record, obj, dry_run)
+
+    def _set_managers(
+        self, kind: Kind, old: Manifest, new: Manifest, sent: Manifest, manager: Manager | None
+    ) -> None:
+        """Who manages what after a write: an apply has worked it out, our own controllers have no say."""
+        if manager is None:
+            # Differs: what the controllers, the scheduler and the kubelet write here has no manager, so
+            # managedFields name clients only, and no conflict names kube-controller-manager.
+            ownership.keep(old, new)
+        elif manager.operation == "Apply":
+            ownership.keep(sent, new)
+        else:
+            ownership.track(kind, old, new, manager, self.now())
 
     def _store_change(self, kind: Kind, record: Record, obj: Manifest, dry_run: bool) -> Manifest:
         bare = {key: value for key, value in obj.items() if key not in ("kind", "apiVersion")}

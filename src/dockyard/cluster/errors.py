@@ -140,6 +140,10 @@ class Conflict(ApiError):
         )
 
 
+class ApplyConflict(Conflict):
+    """A server-side apply would change what others manage; its details name each field and manager."""
+
+
 class Expired(ApiError):
     code, reason = 410, "Expired"
 

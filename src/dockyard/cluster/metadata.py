@@ -75,9 +75,7 @@ def tidy(obj: Manifest) -> None:
     metadata = obj["metadata"]
     kept = {key: metadata[key] for key in _ORDER if key in metadata}
     kept.update((key, value) for key, value in metadata.items() if key not in kept)
-    # Differs: managedFields are not kept, so `kubectl get --show-managed-fields` shows none.
-    kept.pop("managedFields", None)
-    for key in ("labels", "annotations", "ownerReferences", "finalizers", "generateName"):
+    for key in ("labels", "annotations", "ownerReferences", "finalizers", "generateName", "managedFields"):
         if key in kept and not kept[key]:
             del kept[key]
     obj["metadata"] = kept

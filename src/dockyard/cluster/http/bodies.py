@@ -36,7 +36,7 @@ def read_object(kind: Kind, body: bytes, content_type: str, validation: str) -> 
     `validation` is Strict, Warn or Ignore: what to do about fields that don't exist.
     """
     obj = _parse(kind, body, media_type(content_type) or "application/json")
-    _check_kind(kind, obj)
+    check_kind(kind, obj)
     decoder = Decoder()
     try:
         decoded = decoder.decode(kind, obj)
@@ -57,6 +57,14 @@ def read_json(body: bytes) -> Any:
         return _load(body)
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"error decoding patch: {go_json_error(error, body)}") from None
+
+
+def read_yaml(body: bytes) -> Any:
+    """An apply configuration: JSON, which most clients send, or YAML. Raises BadRequest."""
+    try:
+        return _load(body) if body.lstrip()[:1] == b"{" else _yaml(body)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(f"error decoding YAML: {error}") from None
 
 
 def read_options(kind_name: str, body: bytes, content_type: str) -> Manifest:
@@ -139,7 +147,8 @@ def _summary(body: bytes) -> str:
     return body.hex() if len(body) <= 30 else body[:30].hex() + " ..."
 
 
-def _check_kind(kind: Kind, obj: Manifest) -> None:
+def check_kind(kind: Kind, obj: Manifest) -> None:
+    """Raises BadRequest when the object says that it is of another kind or version."""
     name, version = obj.get("kind") or kind.kind, obj.get("apiVersion") or kind.api_version
     if name == kind.kind and version == kind.api_version:
         return

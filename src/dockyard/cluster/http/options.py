@@ -17,6 +17,7 @@ class WriteOptions(NamedTuple):
     dry_run: bool
     validation: str
     field_manager: str
+    force: bool = False
 
 
 class ListOptions(NamedTuple):
@@ -32,8 +33,8 @@ class ListOptions(NamedTuple):
     timeout: float | None
 
 
-def write_options(query: Query, name: str) -> WriteOptions:
-    """Options of a create, update or patch; `name` is CreateOptions and so on. Raises Invalid."""
+def write_options(query: Query, name: str, *, applying: bool = False) -> WriteOptions:
+    """Options of a create, update, patch or apply; `name` is CreateOptions and so on. Raises Invalid."""
     errors = FieldErrors()
     dry_run = [value for value in query.getlist("dryRun") if value]
     if any(value != "All" for value in dry_run):
@@ -46,11 +47,13 @@ def write_options(query: Query, name: str) -> WriteOptions:
     validation = query.get("fieldValidation")
     if validation not in _VALIDATIONS:
         errors.not_supported("fieldValidation", validation, _VALIDATIONS)
-    if name == "PatchOptions" and query.get("force"):
+    if applying and not manager:
+        errors.required("fieldManager", "is required for apply patch")
+    if name == "PatchOptions" and query.get("force") and not applying:
         errors.forbidden("force", "may not be specified for non-apply patch")
     if errors:
         raise Invalid.of(f"{name}.meta.k8s.io", "", errors)
-    return WriteOptions(bool(dry_run), validation or "Warn", manager)
+    return WriteOptions(bool(dry_run), validation or "Warn", manager, _truth(query.get("force")))
 
 
 def list_options(query: Query) -> ListOptions:

@@ -70,7 +70,14 @@ async def _scale(api: Api, target: Target, request: Request) -> Response:
     options = write_options(request.query, "UpdateOptions")
     scale = read_object(SCALE, body, request.headers.get("content-type"), options.validation).obj
     return json_response(
-        api.update_scale(kind, target.name, scale, namespace=target.namespace, dry_run=options.dry_run)
+        api.update_scale(
+            kind,
+            target.name,
+            scale,
+            namespace=target.namespace,
+            dry_run=options.dry_run,
+            manager=writes.updater(request, target, options.field_manager),
+        )
     )
 
 

@@ -10,12 +10,14 @@ from dockyard.cluster.api import Api
 from dockyard.cluster.deletion import DeleteOptions
 from dockyard.cluster.errors import BadRequest, Invalid, TooLarge, UnsupportedMediaType
 from dockyard.cluster.fields import FieldErrors
+from dockyard.cluster.http.applying import read_configuration
 from dockyard.cluster.http.bodies import media_type, read_json, read_object, read_options
 from dockyard.cluster.http.negotiation import choose
 from dockyard.cluster.http.options import integer, list_options, write_options
 from dockyard.cluster.http.paths import Target
 from dockyard.cluster.http.reads import render, selection
 from dockyard.cluster.kinds import Kind
+from dockyard.cluster.ownership import Manager
 from dockyard.cluster.patch.gotext import go_text
 from dockyard.cluster.schema.decode import Decoder, WrongTypeError
 from dockyard.cluster.warnings import warnings_for
@@ -52,7 +54,13 @@ async def create(api: Api, target: Target, request: Request) -> Response:
     form = choose(request.headers.get("accept"))
     options = write_options(request.query, "CreateOptions")
     decoded = read_object(target.kind, body, request.headers.get("content-type"), options.validation)
-    made = api.create(target.kind.kind, decoded.obj, namespace=target.namespace, dry_run=options.dry_run)
+    made = api.create(
+        target.kind.kind,
+        decoded.obj,
+        namespace=target.namespace,
+        dry_run=options.dry_run,
+        manager=updater(request, target, options.field_manager),
+    )
     texts = decoded.warnings + warnings_for(target.kind, made)
     return _warned(render(api, target.kind, made, form, request, 201), texts)
 
@@ -76,12 +84,13 @@ async def update(api: Api, target: Target, request: Request) -> Response:
                 "the namespace of the provided object does not match the namespace sent on the request"
             )
         metadata["namespace"] = target.namespace
+    manager = updater(request, target, options.field_manager)
     if target.subresource == "status":
-        made = api.update_status(kind.kind, obj, dry_run=options.dry_run)
+        made = api.update_status(kind.kind, obj, dry_run=options.dry_run, manager=manager)
     elif target.subresource == "finalize":
         made = api.finalize(obj)
     else:
-        made = api.update(kind.kind, obj, dry_run=options.dry_run)
+        made = api.update(kind.kind, obj, dry_run=options.dry_run, manager=manager)
     return _warned(render(api, kind, made, form, request), decoded.warnings + warnings_for(kind, made))
 
 
@@ -91,7 +100,7 @@ async def patch(api: Api, target: Target, request: Request) -> Response:
     media = media_type(request.headers.get("content-type"))
     patch_type = patches.TYPES.get(media)
     if media == APPLY:
-        _refuse_apply(request, target.kind)
+        return await apply(api, target, request, body)
     if patch_type is None:
         raise UnsupportedMediaType("415: Unsupported Media Type", {})
     options = write_options(request.query, "PatchOptions")
@@ -124,22 +133,37 @@ async def patch(api: Api, target: Target, request: Request) -> Response:
         subresource=target.subresource or None,
         dry_run=options.dry_run,
         check=check,
+        manager=updater(request, target, options.field_manager),
     )
     if target.subresource == "scale":
         return json_response(made)
     return _warned(render(api, kind, made, form, request), texts + warnings_for(kind, made))
 
 
-def _refuse_apply(request: Request, kind: Kind) -> None:
-    if not request.query.get("fieldManager"):
-        errors = FieldErrors()
-        errors.required("fieldManager", "is required for apply patch")
-        raise Invalid.of("PatchOptions.meta.k8s.io", "", errors)
-    # Differs: server-side apply is not there yet; kubectl's client-side apply is.
-    raise UnsupportedMediaType(
-        f"server-side apply of {kind.resource} is not supported by dockyard yet: use kubectl apply without "
-        "--server-side"
+async def apply(api: Api, target: Target, request: Request, body: bytes) -> Response:
+    """PATCH with an apply configuration: the object is created when it isn't there."""
+    form = choose(request.headers.get("accept"))
+    options = write_options(request.query, "PatchOptions", applying=True)
+    kind = target.kind
+    config = read_configuration(kind, target, body)
+    made, created = api.apply(
+        kind.kind,
+        target.name,
+        config,
+        manager=options.field_manager,
+        namespace=target.namespace,
+        force=options.force,
+        subresource=target.subresource,
+        dry_run=options.dry_run,
     )
+    response = render(api, kind, made, form, request, 201 if created else 200)
+    return _warned(response, warnings_for(kind, made))
+
+
+def updater(request: Request, target: Target, named: str) -> Manager:
+    """Who writes: the manager that the request names, or the client's own name."""
+    name = named or (request.headers.get("user-agent") or "unknown").partition("/")[0][:128]
+    return Manager(name, "Update", target.kind.api_version, target.subresource)
 
 
 def _bad_patch(shown: str, problem: str) -> Invalid:

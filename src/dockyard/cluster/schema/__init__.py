@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from dockyard.cluster.kinds.kind import Kind
 
-__all__ = ["Merge", "Schema", "fields", "merge", "root"]
+__all__ = ["Merge", "Schema", "fields", "is_atomic", "merge", "ownership", "root"]
 
 Schema = dict[str, Any]
 
@@ -45,3 +45,14 @@ def merge(type_: str, field: str) -> Merge | None:
     """How a field of a `#definition` merges, where it says so."""
     found = _load()["types"][type_[1:]].get("m", {}).get(field)
     return Merge(tuple(found[0].split(",")), found[1]) if found else None
+
+
+def ownership(type_: str, field: str) -> str:
+    """How parts of a field of a `#definition` are owned: `set`, `map:KEY,KEY`, `atomic`; "" by default."""
+    found: str = _load()["types"][type_[1:]].get("l", {}).get(field, "")
+    return found
+
+
+def is_atomic(type_: str) -> bool:
+    """Whether values of a `#definition` are owned as a whole."""
+    return "a" in _load()["types"][type_[1:]]
