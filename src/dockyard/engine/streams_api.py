@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dockyard.engine.engine import Engine
 
 DETACH_KEYS = "ctrl-p,ctrl-q"
-HEAD_START = 0.02
+HEAD_START = 0.05
 """Seconds between a head and output that is there already: docker-py loses what comes along with the head."""
 
 
