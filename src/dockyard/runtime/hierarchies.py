@@ -97,9 +97,13 @@ def sweep(hierarchies: list[Hierarchy]) -> None:
     """Removes what killed runtimes have left: groups that are empty, and old enough not to be in use."""
     for hierarchy in hierarchies:
         for group in hierarchy.folder.glob(f"{PREFIX}*"):
-            for folder in [*(path for path in group.iterdir() if path.is_dir()), group]:
+            try:
+                inner = [path for path in group.iterdir() if path.is_dir()]
+            except FileNotFoundError:
+                continue  # another's sweep was there first
+            for folder in [*inner, group]:
                 try:
                     if time.time() - folder.stat().st_mtime > _OLD:
                         folder.rmdir()
-                except OSError as error:  # in use, or another's sweep was there first
+                except OSError as error:  # in use, or gone
                     logger.debug("%s: %s", folder, error)

@@ -108,9 +108,11 @@ class Cgroups:
     def close(self) -> None:
         """Removes everything, the groups that a killed daemon left too."""
         for folder in set(self._folders.values()):
-            if not folder.is_dir():
-                continue
-            for path in [*(path for path in folder.iterdir() if path.is_dir()), folder]:
+            try:
+                inner = [path for path in folder.iterdir() if path.is_dir()]
+            except FileNotFoundError:
+                continue  # never made, or swept by another runtime's start
+            for path in [*inner, folder]:
                 try:
                     path.rmdir()
                 except FileNotFoundError:
