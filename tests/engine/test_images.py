@@ -102,3 +102,76 @@ def test_image_that_is_not_there_cannot_be_saved(client: docker.DockerClient) ->
     with pytest.raises(docker.errors.APIError, match="reference does not exist") as failure:
         list(client.api.get_image("nosuch:1"))
     assert failure.value.status_code == 404
+
+
+def test_filters_choose_images(client: docker.DockerClient, name: str) -> None:
+    first = build(client, f"{name}:1", f"FROM busybox\nLABEL only={name} n=1\n")
+    second = build(client, f"{name}:2", f"FROM busybox\nLABEL only={name} n=2\n")
+
+    def found(**filters: object) -> list[str | None]:
+        wanted = {"label": f"only={name}", **filters}
+        return sorted(str(image.id) for image in client.images.list(filters=wanted))
+
+    both = sorted([str(first.id), str(second.id)])
+    try:
+        assert found() == both
+        assert found(label=[f"only={name}", "n=2"]) == [second.id]
+        assert found(reference=f"{name}:?") == both
+        assert found(reference=f"{name}:2") == [second.id]
+        assert found(reference="t-*") == both
+        assert found(since="busybox:latest") == both
+        assert found(before=str(first.id)) == []
+        assert found(until="1h") == []
+        assert found(dangling=False) == both
+        assert found(dangling=True) == []
+        with pytest.raises(docker.errors.APIError, match="invalid filter 'bogus'"):
+            client.images.list(filters={"bogus": "x"})
+        client.images.remove(f"{name}:1")
+        build(client, f"{name}:2", f"FROM busybox\nLABEL only={name} n=3\n")
+        assert found(dangling=True) == [second.id]
+        pruned = client.images.prune(filters={"label": f"only={name}"})
+        assert {"Deleted": second.id} in pruned["ImagesDeleted"]
+        assert found(dangling=True) == []
+    finally:
+        client.images.remove(f"{name}:2", force=True)
+
+
+def test_image_that_others_are_built_on_stays_until_they_go(client: docker.DockerClient, name: str) -> None:
+    base = build(client, f"{name}:base", f"FROM busybox\nRUN echo {name} > /a\n")
+    top = build(client, f"{name}:top", f"FROM {name}:base\nRUN echo b > /b\n")
+    with pytest.raises(docker.errors.APIError, match="image has dependent child images") as failure:
+        client.images.remove(base.id, force=True)
+    assert failure.value.status_code == 409
+    assert client.api.remove_image(f"{name}:base") == [{"Untagged": f"{name}:base"}]
+    report = client.api.remove_image(f"{name}:top")
+    assert report[:2] == [{"Untagged": f"{name}:top"}, {"Deleted": top.id}]
+    assert {"Deleted": base.id} in report
+    with pytest.raises(docker.errors.ImageNotFound):
+        client.images.get(base.id)
+
+
+def test_image_in_use_is_only_untagged(client: docker.DockerClient, run: Run, name: str) -> None:
+    image = build(client, f"{name}:1", f"FROM busybox\nLABEL only={name}\n")
+    container = run("sleep 60", image=f"{name}:1")
+    client.images.remove(f"{name}:1", force=True)
+    with pytest.raises(docker.errors.APIError, match="image is being used by running container") as failure:
+        client.images.remove(image.id, force=True)
+    assert failure.value.status_code == 409
+    assert client.images.get(image.id).tags == []
+    container.stop(timeout=0)
+    with pytest.raises(docker.errors.APIError, match="image is being used by stopped container"):
+        client.images.remove(image.id)
+    container.remove()
+    client.images.remove(image.id)
+
+
+def test_prune_of_all_spares_what_containers_use(client: docker.DockerClient, run: Run, name: str) -> None:
+    used = build(client, f"{name}:used", f"FROM busybox\nLABEL only={name} used=1\n")
+    spare = build(client, f"{name}:spare", f"FROM busybox\nLABEL only={name}\n")
+    container = run("sleep 60", image=f"{name}:used")
+    report = client.images.prune(filters={"dangling": False, "label": f"only={name}"})["ImagesDeleted"]
+    assert {"Untagged": f"{name}:spare"} in report
+    assert {"Deleted": spare.id} in report
+    assert client.images.get(f"{name}:used").id == used.id
+    container.remove(force=True)
+    client.images.remove(f"{name}:used")
