@@ -29,7 +29,7 @@ lock *arguments:
 build:
     ./dockyard build
 
-# docs/commands.md and docs/differences.md
+# docs/commands.md, docs/coverage.md and docs/differences.md
 docs:
     {{python}} tools/derived.py
 

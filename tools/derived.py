@@ -1,4 +1,5 @@
-"""Writes the derived pages: docs/commands.md from the commands, docs/differences.md from `Differs:` comments.
+"""Writes the derived pages: docs/commands.md from the commands, docs/differences.md from `Differs:` comments,
+docs/coverage.md from the Docker engine's endpoints.
 
 python tools/derived.py            write them
 python tools/derived.py --check    fail when one is not what it would be now
@@ -11,6 +12,7 @@ import re
 import sys
 from pathlib import Path
 
+import api_coverage
 import click
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -82,7 +84,11 @@ def _marked(lines: list[str]) -> list[str]:
     return texts
 
 
-PAGES = {"docs/commands.md": commands, "docs/differences.md": differences}
+PAGES = {
+    "docs/commands.md": commands,
+    "docs/coverage.md": api_coverage.page,
+    "docs/differences.md": differences,
+}
 
 
 def main() -> int:

@@ -14,7 +14,7 @@ from dockyard.engine.errors import BadParameter, Conflict, Failed, NotFound
 from dockyard.engine.filters import parse_filters
 from dockyard.engine.links import parse_link
 from dockyard.engine.mounts import borrow_mounts
-from dockyard.engine.parameters import Document, flag, integer, json_body
+from dockyard.engine.parameters import Document, expect, flag, integer, json_body
 from dockyard.engine.routes import Routes
 from dockyard.engine.signals import parse_signal
 from dockyard.engine.stats import snapshot as stats_snapshot
@@ -61,7 +61,7 @@ class Containers:
         return self._engine.registry.get(request.path_parameters["id"])
 
     async def create(self, request: Request) -> Response:
-        body = await json_body(request)
+        body = expect(await json_body(request), Image="string", NetworkingConfig="object")
         engine = self._engine
         if not body or not set(body) - {"HostConfig", "NetworkingConfig"}:
             raise BadParameter("config cannot be empty in order to create a container")

@@ -43,6 +43,24 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+FAMILIES = (
+    system,
+    events_api,
+    disk_usage,
+    containers,
+    archive_api,
+    commit,
+    streams_api,
+    exec_api,
+    image_archives,
+    images,
+    build_api,
+    volumes_api,
+    networks_api,
+    out_of_scope,
+)
+"""The modules of endpoints; each has `routes`."""
+
 
 class Engine:
     """One engine, with all of its state below `home`. Two can live in one process."""
@@ -62,22 +80,7 @@ class Engine:
         self.lifecycle = Lifecycle(runtime, self.launcher, self.registry, self.volumes, self.events, clock)
         self.executions = Executions(runtime, self.events)
         self._router = Router()
-        for family in (
-            system,
-            events_api,
-            disk_usage,
-            containers,
-            archive_api,
-            commit,
-            streams_api,
-            exec_api,
-            image_archives,
-            images,
-            build_api,
-            volumes_api,
-            networks_api,
-            out_of_scope,
-        ):
+        for family in FAMILIES:
             for method, pattern, handler in family.routes(self):
                 self._router.add(method, pattern, handler)
 

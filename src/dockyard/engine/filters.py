@@ -99,7 +99,7 @@ def parse_filters(request: Request, known: Collection[str] | None = None) -> Fil
         raise BadParameter("invalid filter")
     values: dict[str, list[str]] = {}
     for name, content in decoded.items():
-        if isinstance(content, dict):
+        if isinstance(content, dict) and all(isinstance(wanted, bool) for wanted in content.values()):
             values[name] = [value for value, wanted in content.items() if wanted]
         elif isinstance(content, list) and all(isinstance(value, str) for value in content):
             values[name] = content

@@ -9,7 +9,7 @@ from dockyard.engine.container import Container
 from dockyard.engine.errors import BadParameter, Failed, Forbidden, NotFound
 from dockyard.engine.filters import parse_filters
 from dockyard.engine.networks import PREDEFINED
-from dockyard.engine.parameters import Document, json_body
+from dockyard.engine.parameters import Document, expect, json_body
 from dockyard.engine.render import go_time
 from dockyard.engine.routes import Routes
 from dockyard.wire.http import Request, Response, json_response
@@ -78,7 +78,16 @@ class NetworksApi:
         return json_response(shown)
 
     async def create(self, request: Request) -> Response:
-        network = self._engine.networks.create(await json_body(request))
+        network = self._engine.networks.create(
+            expect(
+                await json_body(request),
+                Name="string",
+                Driver="string",
+                IPAM="object",
+                Options="object",
+                Labels="object",
+            )
+        )
         about = {"name": network["Name"], "type": network["Driver"]}
         self._engine.events.publish("network", "create", network["Id"], about)
         return json_response({"Id": network["Id"], "Warning": ""}, 201)

@@ -30,6 +30,7 @@ def routes(engine: Engine) -> Routes:
         yield "POST", f"/{kind}/create", _swarm
     for kind in ("services", "tasks"):
         yield "GET", f"/{kind}/{{id}}/logs", _swarm
+    yield "PUT", "/volumes/{name}", _swarm  # for volumes of a cluster only
     yield "GET", "/swarm", _swarm
     yield "POST", "/swarm/update", _swarm
     yield "GET", "/swarm/unlockkey", _swarm

@@ -30,9 +30,12 @@ def integer(request: Request, name: str, default: int) -> int:
     if not text:
         return default
     try:
-        return int(text)
+        value = int(text)
     except ValueError:
-        raise Failed(f'strconv.Atoi: parsing "{text}": invalid syntax') from None
+        raise Failed(f'strconv.Atoi: parsing "{text[:100]}": invalid syntax') from None
+    if not -(2**63) <= value < 2**63:
+        raise Failed(f'strconv.Atoi: parsing "{text[:100]}": value out of range')
+    return value
 
 
 def timestamp(request: Request, name: str) -> float | None:
@@ -70,12 +73,33 @@ async def json_body(request: Request, *, optional: bool = False) -> Document:
         raise BadParameter("invalid JSON: got EOF while reading request body")
     try:
         value = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BadParameter(f"invalid JSON: {_go_complaint(body)}") from None
     if not isinstance(value, dict):
-        kind = {list: "array", str: "string", bool: "bool", type(None): "null"}.get(type(value), "number")
-        raise BadParameter(f"invalid JSON: json: cannot unmarshal {kind} into Go value of type object")
+        raise BadParameter(
+            f"invalid JSON: json: cannot unmarshal {_kind(value)} into Go value of type object"
+        )
     return value
+
+
+def expect(body: Document, **kinds: str) -> Document:
+    """Return `body`, whose named fields are null or of a kind: `string`, `object` or `array`.
+
+    Raises:
+        BadParameter: one is something else.
+    """
+    for name, kind in kinds.items():
+        value = body.get(name)
+        if value is not None and _kind(value) != kind:
+            raise BadParameter(
+                f"invalid JSON: json: cannot unmarshal {_kind(value)} into Go value of type {kind}"
+            )
+    return body
+
+
+def _kind(value: object) -> str:
+    names = {dict: "object", list: "array", str: "string", bool: "bool", type(None): "null"}
+    return names.get(type(value), "number")
 
 
 def _go_complaint(body: bytes) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dockyard.engine.errors import BadParameter, NotFound
 from dockyard.engine.filters import parse_filters
-from dockyard.engine.parameters import flag, json_body
+from dockyard.engine.parameters import expect, flag, json_body
 from dockyard.engine.routes import Routes
 from dockyard.engine.volumes import ANONYMOUS
 from dockyard.wire.http import Request, Response, json_response
@@ -49,7 +49,9 @@ class VolumesApi:
         return json_response({"Volumes": found, "Warnings": None})
 
     async def create(self, request: Request) -> Response:
-        body = await json_body(request)
+        body = expect(
+            await json_body(request), Name="string", Driver="string", DriverOpts="object", Labels="object"
+        )
         volume, new = self._engine.volumes.create(
             body.get("Name") or "", body.get("Driver") or "", body.get("DriverOpts"), body.get("Labels")
         )
