@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dockyard.engine.build import Builder
 from dockyard.engine.build.endpoint import build_endpoint
 from dockyard.engine.filters import parse_filters
+from dockyard.engine.image_events import tell
 from dockyard.engine.routes import Routes
 from dockyard.home import Home
 from dockyard.wire.http import Handler, Request, Response, json_response
@@ -24,7 +25,7 @@ def routes(engine: Engine) -> Routes:
         return [network["Id"]] if network is not None and network["Driver"] == "bridge" else []
 
     def tagged(reference: str, image_id: str) -> None:
-        engine.events.publish("image", "tag", image_id, {"name": reference})
+        tell(engine.events, "tag", engine.runtime.images.get(image_id), reference)
 
     wheelhouse = Home(engine.home).wheelhouse
     builder = Builder(engine.runtime, groups=groups, tagged=tagged, wheelhouse=wheelhouse)

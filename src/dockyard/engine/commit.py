@@ -9,6 +9,7 @@ from dockyard.engine.commit_changes import apply_changes
 from dockyard.engine.container import Container
 from dockyard.engine.create import merge_environment
 from dockyard.engine.errors import BadParameter, Failed
+from dockyard.engine.image_events import tell
 from dockyard.engine.image_names import explain_reference
 from dockyard.engine.parameters import Document, flag, json_body
 from dockyard.engine.routes import Routes
@@ -59,7 +60,7 @@ class Commit:
                 await self._engine.lifecycle.unpause(container)
         if name:
             self._engine.runtime.images.tag(image.id, name)
-            self._engine.events.publish("image", "tag", image.id, {"name": name})
+            tell(self._engine.events, "tag", image, name)
         about = {"comment": query.get("comment"), "imageID": image.id, "imageRef": name}
         self._engine.events.publish("container", "commit", container.id, container.event_attributes(**about))
         return json_response({"Id": image.id}, 201)

@@ -34,7 +34,9 @@ class Events:
         now = self._clock.now()
         event: Event = {}
         if kind in ("container", "image"):
-            event.update(status=action, id=identifier)
+            event["status"] = action
+            if identifier:
+                event["id"] = identifier
             if kind == "container":
                 event["from"] = attributes.get("image", "")
         event.update(

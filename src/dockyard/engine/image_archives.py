@@ -17,6 +17,7 @@ from dockyard.engine.distribution.manifests import parse_platform
 from dockyard.engine.distribution.progress import Progress
 from dockyard.engine.distribution.streaming import stream
 from dockyard.engine.errors import NotFound
+from dockyard.engine.image_events import tell
 from dockyard.engine.image_load import Load, LoadError
 from dockyard.engine.parameters import flag
 from dockyard.engine.routes import Routes
@@ -100,7 +101,7 @@ class ImageArchives:
         return StreamResponse(200, [("Content-Type", "application/json")], stream(work))
 
     def _tell(self, image: Image) -> None:
-        self._engine.events.publish("image", "load", image.id, {"name": image.id})
+        tell(self._engine.events, "load", image, image.id)
 
     def _write(self, wanted: Sequence[tuple[Image, str | None]]) -> IO[bytes]:
         file = tempfile.TemporaryFile(dir=self._store.root)  # noqa: SIM115  - whoever streams it closes it

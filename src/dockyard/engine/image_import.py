@@ -13,6 +13,7 @@ from dockyard.engine.distribution.errors import TransferError
 from dockyard.engine.distribution.streaming import line
 from dockyard.engine.distribution.transport import exchange
 from dockyard.engine.errors import BadParameter, Failed
+from dockyard.engine.image_events import tell
 from dockyard.engine.image_names import checked
 from dockyard.engine.parameters import Document
 from dockyard.engine.spool import spool
@@ -57,7 +58,7 @@ class ImageImport:
                 raise Failed(str(error)) from None
         if name:
             self._store.tag(image.id, name)
-        self._engine.events.publish("image", "import", image.id, {"name": name or image.id})
+        tell(self._engine.events, "import", image, name or image.id)
         return StreamResponse(200, [("Content-Type", "application/json")], _said(image.id))
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from dockyard.engine.distribution import pull_api, push_api
 from dockyard.engine.errors import BadParameter, Conflict, NotFound
 from dockyard.engine.filters import Filters, parse_filters
+from dockyard.engine.image_events import tell
 from dockyard.engine.image_names import explain_reference, pattern, with_tag
 from dockyard.engine.moments import moment
 from dockyard.engine.parameters import Document, flag
@@ -190,7 +191,7 @@ class Images:
             name = self._store.tag(image.id, f"{repository}:{tag}" if tag else repository)
         except InvalidReference as error:
             raise BadParameter(explain_reference(str(error), repository)) from None
-        self._engine.events.publish("image", "tag", image.id, {"name": name})
+        tell(self._engine.events, "tag", image, name)
         return Response(201)
 
     async def remove(self, request: Request) -> Response:
@@ -209,7 +210,7 @@ class Images:
         """Publish what happened; layers, which are in a report too, are nobody's news."""
         for step in report:
             if "Untagged" in step:
-                self._engine.events.publish("image", "untag", image.id, {"name": image.id})
+                tell(self._engine.events, "untag", image, image.id)
             elif step["Deleted"] not in chain_ids(image.layers):
                 identifier = step["Deleted"]
                 self._engine.events.publish("image", "delete", identifier, {"name": identifier})

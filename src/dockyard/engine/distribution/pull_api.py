@@ -17,6 +17,7 @@ from dockyard.engine.distribution.pull import Pull
 from dockyard.engine.distribution.streaming import failure, line, stream
 from dockyard.engine.distribution.threads import aside
 from dockyard.engine.errors import Failed
+from dockyard.engine.image_events import tell
 from dockyard.engine.image_import import ImageImport
 from dockyard.engine.image_names import checked
 from dockyard.engine.parameters import Document
@@ -101,7 +102,9 @@ class PullApi:
             yield text
 
     def _tell(self, location: Location) -> None:
-        self._engine.events.publish("image", "pull", location.reference, {"name": location.name})
+        image = self._store.find(location.reference)
+        if image is not None:
+            tell(self._engine.events, "pull", image, location.name, identifier=location.reference)
 
     async def _stand_in(self, location: Location, why: str = "") -> AsyncIterator[bytes]:
         """Answer with the catalog's image. `why` the registry could not be asked, when that was wanted."""

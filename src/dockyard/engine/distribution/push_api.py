@@ -19,6 +19,7 @@ from dockyard.engine.distribution.threads import aside
 from dockyard.engine.distribution.transport import exchange
 from dockyard.engine.errors import BadParameter, Failed
 from dockyard.engine.filters import parse_filters
+from dockyard.engine.image_events import tell
 from dockyard.engine.image_names import checked
 from dockyard.engine.parameters import Document, integer
 from dockyard.engine.routes import Routes
@@ -61,7 +62,7 @@ class PushApi:
                 push = Push(self._store, place, credentials)
                 push.begin()
                 push.run(image, progress)
-                loop.call_soon_threadsafe(self._tell, place)
+                loop.call_soon_threadsafe(self._tell, place, image)
 
         return StreamResponse(200, [("Content-Type", "application/json")], _lines(work))
 
@@ -76,8 +77,8 @@ class PushApi:
                 continue
         return found
 
-    def _tell(self, location: Location) -> None:
-        self._engine.events.publish("image", "push", location.reference, {"name": location.name})
+    def _tell(self, location: Location, image: Image) -> None:
+        tell(self._engine.events, "push", image, location.name, identifier=location.reference)
 
 
 async def _lines(work: Work) -> AsyncIterator[bytes]:
