@@ -7,7 +7,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from tests.engine.conftest import Run
+from tests.engine.conftest import Run, needs
 
 
 def test_named_volume_outlives_its_containers(client: docker.DockerClient, name: str) -> None:
@@ -15,6 +15,7 @@ def test_named_volume_outlives_its_containers(client: docker.DockerClient, name:
     client.containers.run("busybox", ["sh", "-c", "echo kept > /data/f"], volumes=mounts, remove=True)
     try:
         assert client.containers.run("busybox", "cat /data/f", volumes=mounts, remove=True) == b"kept\n"
+        needs(client, "read-only")
         read_only = {name: {"bind": "/data", "mode": "ro"}}
         with pytest.raises(docker.errors.ContainerError, match="Read-only"):
             client.containers.run("busybox", ["sh", "-c", "echo x > /data/f"], volumes=read_only, remove=True)
@@ -98,6 +99,7 @@ def test_volumes_of_another_container_are_shared(run: Run, client: docker.Docker
     try:
         out = client.containers.run("busybox", "cat /data/f", volumes_from=[owner.name], remove=True)
         assert out == b"shared\n"
+        needs(client, "read-only")
         with pytest.raises(docker.errors.ContainerError, match="Read-only"):
             client.containers.run(
                 "busybox", ["sh", "-c", "echo x > /data/f"], volumes_from=[f"{owner.name}:ro"], remove=True

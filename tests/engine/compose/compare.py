@@ -26,8 +26,10 @@ _MASKS = (
     # A long path is cut where it is too long.
     (re.compile(r"/[\w/.-]*…"), "PATH…"),
     (re.compile(r" {2,}"), " "),
-    # A line of `top`: pid, parent, share of the processor, start.
-    (re.compile(r"(?<= )\d+ \d+ \d+ \d\d:\d\d \? +\d\d:\d\d:\d\d"), "PROCESS"),
+    # What a driver emulates is said, and a plain user's containers run as himself.
+    (re.compile(r"^ *\w+ dockyard: .*\n?", re.MULTILINE), ""),
+    # A line of `top`: user, pid, parent, share of the processor, start.
+    (re.compile(r"(?<= )\w+ \d+ \d+ \d+ \d\d:\d\d \? +\d\d:\d\d:\d\d"), "PROCESS"),
 )
 _PROGRESS = re.compile(r"^ ?(?:✔ )?((?:Container|Network|Volume|Image) \S+) (.*?)\s*(SECONDS)?$")
 _SPINNER = re.compile("[⠀-⣿]|^\\[\\+\\]")
