@@ -97,10 +97,23 @@ def judged(request: pytest.FixtureRequest, platform: Home) -> Iterator[Judged]:
         yield lambda case: verdicts[case.namespace].result()
 
 
+def excuse(verdict: Verdict, platform: Home) -> str:
+    """Why an answer can't be judged here, where that is no fault of ours: a driver that lacks the kernel's
+    help, or a machine with more to do than it has cores."""
+    if not verdict.out_of_reach:
+        return ""
+    whole = (platform.state() or {}).get("driver") == "namespaces" and os.getuid() == 0
+    busy = os.getloadavg()[0] > 2 * (os.cpu_count() or 1)
+    reason = next(finding.observed for finding in verdict.findings if finding.holds is None)
+    return reason if not whole or (busy and "too busy" in reason) else ""
+
+
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("case", CASES, ids=IDS)
-def test_answer_is_judged_by_what_it_does(case: Case, judged: Judged) -> None:
+def test_answer_is_judged_by_what_it_does(case: Case, judged: Judged, platform: Home) -> None:
     verdict = judged(case)
+    if reason := excuse(verdict, platform):
+        pytest.skip(reason)
     assert verdict.passed is (case.fails_at is None), verdict.text()
     if case.fails_at is not None:
         assert verdict.first_failing is not None

@@ -22,6 +22,16 @@ def test_a_verdict_passes_only_when_every_claim_holds() -> None:
     assert [Verdict("1.1", (f,)).exit_status for f in (TRUE, FALSE, OPEN)] == [0, 1, 2]
 
 
+def test_what_a_backend_cannot_show_is_told_from_what_was_not_judged() -> None:
+    beyond = Finding("d", "d is so", None, observed="cannot be judged here: no cgroups")
+    assert Verdict("1.1", (TRUE, beyond)).out_of_reach
+    assert not Verdict("1.1", (TRUE, beyond, OPEN)).out_of_reach
+    assert not Verdict("1.1", (FALSE, beyond)).out_of_reach
+    assert not Verdict("1.1", (beyond,), trouble="no cluster").out_of_reach
+    assert not Verdict("1.1", (TRUE,)).out_of_reach
+    assert not Verdict("1.1", ()).out_of_reach
+
+
 def test_what_failed_comes_first() -> None:
     ordered = Verdict("1.1", (TRUE, OPEN, FALSE)).ordered()
     assert [finding.id for finding in ordered.findings] == ["b", "c", "a"]

@@ -24,6 +24,7 @@ from dockyard.exercises.load import Generator, Load, LoadFailed, LocalGenerator,
 from dockyard.exercises.record import Record
 from dockyard.exercises.stage import Stage
 from dockyard.exercises.traffic import Request
+from dockyard.exercises.verdict import OUT_OF_REACH
 
 
 class OutOfTime(Exception):
@@ -81,8 +82,8 @@ class Trial:
             raise Stop(claim)
 
     def cannot(self, claim: str, because: str) -> None:
-        """Say that this backend can't judge a claim."""
-        self.expect(claim, None, observed=because)
+        """Say that this backend can't judge a claim, and why."""
+        self.expect(claim, None, observed=f"{OUT_OF_REACH}: {because}")
 
     # Time
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from dockyard.exercises.finding import Finding
 
+OUT_OF_REACH = "cannot be judged here"  # how a finding begins for which this backend lacks something
 PASSED, FAILED, NOT_JUDGED = 0, 1, 2  # exit statuses of the judge and of `dockyard check`
 
 
@@ -31,6 +32,17 @@ class Verdict:
         if self.trouble or not self.findings or any(finding.holds is None for finding in self.findings):
             return None
         return True
+
+    @property
+    def out_of_reach(self) -> bool:
+        """Whether nothing is wrong, and all that was not judged is what this backend cannot show."""
+        open_ = [finding for finding in self.findings if finding.holds is None]
+        return (
+            self.passed is None
+            and not self.trouble
+            and bool(open_)
+            and all(finding.observed.startswith(OUT_OF_REACH) for finding in open_)
+        )
 
     @property
     def first_failing(self) -> Finding | None:
