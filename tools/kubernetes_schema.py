@@ -117,9 +117,7 @@ def compact(schema: Schema) -> Schema:
         for name, value in schema.get("properties", {}).items()
         if "x-kubernetes-patch-strategy" in value
     }
-    owned = {
-        name: how for name, value in schema.get("properties", {}).items() if (how := ownership(value))
-    }
+    owned = {name: how for name, value in schema.get("properties", {}).items() if (how := ownership(value))}
     whole = {"a": 1} if schema.get("x-kubernetes-map-type") == "atomic" else {}
     return {"f": fields, **({"m": merges} if merges else {}), **({"l": owned} if owned else {}), **whole}
 
