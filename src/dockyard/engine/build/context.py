@@ -4,6 +4,7 @@ import os
 import posixpath
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -108,7 +109,7 @@ class Context:
                 f"unable to prepare context: path {self.dockerfile!r} is outside the build context"
             )
         found = self.tree.lookup("/" + name)
-        if found is None or found.is_dir:
+        if found is None or not stat.S_ISREG(found.status.st_mode):
             raise Failed(f"Cannot locate specified Dockerfile: {self.dockerfile}")
         data = found.host.read_bytes()
         if not data:
