@@ -58,6 +58,7 @@ class Commit:
         finally:
             if pause and container.status == "paused":
                 await self._engine.lifecycle.unpause(container)
+        tell(self._engine.events, "create", image, image.id)
         if name:
             self._engine.runtime.images.tag(image.id, name)
             tell(self._engine.events, "tag", image, name)
