@@ -204,7 +204,7 @@ def test_websocket_carries_both_directions(run: Run, docker_host: str) -> None:
         frames.receive_data(connection.recv(4096))
         for event in frames.events():
             if isinstance(event, BytesMessage | TextMessage):
-                received += event.data if isinstance(event.data, bytes) else event.data.encode()
+                received += event.data.encode() if isinstance(event.data, str) else event.data
         if not sent:
             connection.sendall(frames.send(BytesMessage(b"it\n")))
             sent = True

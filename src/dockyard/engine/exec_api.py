@@ -93,15 +93,14 @@ class ExecApi:
         keys = detach_sequence(execution.body.get("DetachKeys") or DETACH_KEYS) if execution.tty else b""
         raw = await take_over(request, content_type(execution.tty, split_version(request.path)[0]))
         if execution.started:
-            await self._engine.clock.sleep(HEAD_START)
-            _complain(execution, raw, f"exec command {execution.id} has already run")
+            await self._complain(execution, raw, f"exec command {execution.id} has already run")
             return None
         try:
             await self._run(execution, raw, console, keys)
         except StartError as error:
-            _complain(execution, raw, _FAILED + error.message)
+            await self._complain(execution, raw, _FAILED + error.message)
         except RuntimeFailure as error:
-            _complain(execution, raw, str(error))
+            await self._complain(execution, raw, str(error))
         except ClientDisconnectedError:
             pass  # the command goes on, as upstream's does
         return None
@@ -156,8 +155,8 @@ class ExecApi:
             for helper in helpers:
                 helper.cancel()
 
-
-def _complain(execution: Execution, raw: RawStream, message: str) -> None:
-    """Say on the stream what can no longer be a status: upstream does it on stdout, as for a terminal."""
-    text = f"{message}\r\n".encode()
-    raw.write(text if execution.tty else frame(STDOUT, text))
+    async def _complain(self, execution: Execution, raw: RawStream, message: str) -> None:
+        """Say on the stream what can no longer be a status: upstream does it on stdout, as for a terminal."""
+        await self._engine.clock.sleep(HEAD_START)
+        text = f"{message}\r\n".encode()
+        raw.write(text if execution.tty else frame(STDOUT, text))
