@@ -165,7 +165,9 @@ def test_many_starts_leave_no_descriptor_and_little_memory(
 
         batch(20)
         before, used = descriptors(), memory()
-        batch(ROUNDS)
+        # Without overlays each container is a copy of its image, and takes its time.
+        rounds = ROUNDS if client.info()["Driver"] in ("overlay2", "namespaces") else ROUNDS // 5
+        batch(rounds)
         eventually(
             lambda: (
                 len(now := descriptors()) == len(before)
@@ -173,7 +175,7 @@ def test_many_starts_leave_no_descriptor_and_little_memory(
             ),
             f"about {before} open files, as before",
         )
-        assert memory() - used < 20_000 * ROUNDS
+        assert memory() - used < 4_000_000
         assert mounts(tmp_path) == []
         assert list((tmp_path / "containers").iterdir()) == []
         assert list(temporary.iterdir()) == []
