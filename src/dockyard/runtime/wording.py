@@ -42,4 +42,7 @@ def cannot_execute(program: str, code: int) -> StartError:
 
 def cannot_enter(cwd: str, code: int) -> StartError:
     """The working directory isn't one."""
-    return StartError(127 if code == errno.ENOENT else 126, f'chdir to cwd ("{cwd}") set in config.json failed: {describe(code)}')
+    return StartError(
+        127 if code == errno.ENOENT else 126,
+        f'chdir to cwd ("{cwd}") set in config.json failed: {describe(code)}',
+    )
