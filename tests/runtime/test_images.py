@@ -1,9 +1,13 @@
 """The image store: names, removal, durability; and snapshots made from its images."""
 
+import hashlib
+import io
+import json
 import os
 import signal
 import subprocess
 import sys
+import tarfile
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -245,3 +249,27 @@ def test_equal_layers_of_two_builds_survive_the_removal_of_either_image(store: I
     for each in builds:
         each.result()
     assert store.list(all=True) == []
+
+
+def test_opaque_directory_hides_what_is_below_in_each_image(store: ImageStore) -> None:
+    def archive(*names: str) -> io.BytesIO:
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as tar:
+            for name in names:
+                tar.addfile(tarfile.TarInfo(name))
+        buffer.seek(0)
+        return buffer
+
+    above = archive("d/.wh..wh..opq", "d/own")
+    digest = "sha256:" + hashlib.sha256(above.getvalue()).hexdigest()
+    for number, comes_again in enumerate((True, True, False)):
+        with store.incoming() as incoming:
+            below = incoming.add(archive(f"d/below-{number}", "other"))
+            above.seek(0)
+            assert incoming.add(above).digest == digest if comes_again else incoming.have(digest)
+            union = Union([below.tree, store.layers.path(digest)])
+            assert sorted(union.listdir("/d")) == ["own"]
+            assert union.exists("/other")
+            document = {"os": "linux", "rootfs": {"diff_ids": [below.digest, digest]}}
+            incoming.finish(json.dumps(document).encode())
+    assert len(store.list()) == 3

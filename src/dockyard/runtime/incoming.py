@@ -46,6 +46,7 @@ class Incoming:
         """Take the next layer from the store, if it is there."""
         self._spare(digest)
         try:
+            self._store.cover(digest, [layer.tree for layer in self._layers])
             self._layers.append(self._store.get(digest))
         except KeyError:
             return False

@@ -131,13 +131,29 @@ class Layers:
             for directory in opaque:
                 entries += _hide(directory, tree, below)
             announce(digest)
-            return self._keep(tree, digest, entries, holder / "layer.tar")
+            layer = self._keep(tree, digest, entries, holder / "layer.tar", opaque)
+            self.cover(digest, below)
+            return layer
         except OSError as error:
             if full(error):
                 raise NoRoom from error
             raise
         finally:
             remove_tree(holder)
+
+    def cover(self, digest: str, below: Sequence[Path]) -> None:
+        """Let a layer that came for other ones hide what its opaque directories hide above `below`, too.
+
+        A whiteout more is nothing to those who have no such name. Raises KeyError.
+        """
+        record = self._record(digest)
+        tree = self.path(digest)
+        more = [entry for directory in record.get("opaque") or () for entry in _hide(directory, tree, below)]
+        if more:
+            record["entries"] += [astuple(entry) for entry in more]
+            with tempfile.NamedTemporaryFile("w", dir=self._unfinished, delete=False) as file:
+                json.dump(record, file, separators=(",", ":"))
+            os.replace(file.name, tree.with_name("layer.json"))
 
     def discard(self, digest: str) -> None:
         """Remove a layer that nothing refers to any more."""
@@ -150,7 +166,9 @@ class Layers:
     def names(self) -> set[str]:
         return {item.name for item in self._root.iterdir() if item != self._unfinished}
 
-    def _keep(self, tree: Path, digest: str, entries: list[Entry], blob: Path | None) -> Layer:
+    def _keep(
+        self, tree: Path, digest: str, entries: list[Entry], blob: Path | None, opaque: Sequence[str] = ()
+    ) -> Layer:
         size = sum(entry.size for entry in entries)
         target = self.path(digest).parent
         if (target / "layer.json").exists():
@@ -166,6 +184,8 @@ class Layers:
         if blob is not None:
             os.rename(blob, holder / "layer.tar")
         record = {"digest": digest, "size": size, "entries": [astuple(entry) for entry in entries]}
+        if opaque:
+            record["opaque"] = list(opaque)
         (holder / "layer.json").write_text(json.dumps(record, separators=(",", ":")))
         try:
             os.rename(holder, target)
