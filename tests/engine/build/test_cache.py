@@ -110,6 +110,17 @@ def test_same_input_gives_the_same_image(served: Served) -> None:
     assert image_of(served, dockerfile, {"a": "2"}).layers[-2] != first.layers[-2]
 
 
+def test_same_input_gives_the_same_image_when_nothing_of_it_is_left(served: Served) -> None:
+    dockerfile = "FROM busybox\nCOPY a /kept\nRUN echo $(cat /kept) > /made && ln /made /linked\n"
+    first = image_of(served, dockerfile, {"a": "pruned"}, tag="pruned:1")
+    served.client.images.remove("pruned:1", force=True)
+    served.client.images.prune(filters={"dangling": True})
+    served.client.api.prune_builds()
+    assert not served.runtime.images.layers.has(first.layers[-1])
+    again = image_of(served, dockerfile, {"a": "pruned"})
+    assert (again.id, again.layers) == (first.id, first.layers)
+
+
 def test_steps_that_do_the_same_are_one_layer_twice(served: Served) -> None:
     dockerfile = "FROM busybox\nCOPY a /d/a\nRUN rm -r /d\nCOPY a /d/a\nRUN test -e /d/a && rm -r /d\n"
     image = image_of(served, dockerfile + "COPY a /d/a\n", {"a": "1"}, tag="twice:1")

@@ -134,7 +134,8 @@ class Work:
 
     def say_container(self, container_id: str) -> None:
         """The two lines about a step's container."""
-        # Upstream makes a container for every instruction; here only RUN has a real one.
+        # Differs: upstream makes a container for every instruction, and leaves those of a build with rm=false
+        # and of a failed step behind. Here only RUN has a real one, and none ever stays.
         self.stream(f" ---> Running in {short_id(container_id)}\n")
         self.say_removed(container_id, self.options.remove)
 

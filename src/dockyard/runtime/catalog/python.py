@@ -24,6 +24,7 @@ _LEFT_OUT = re.compile(
     r"|(unittest|distutils|ctypes|sqlite3|json)/tests?|.*\.opt-[12]\.pyc|.*\.a"
 )
 _WHEELHOUSE = "/usr/share/dockyard/wheelhouse"
+_DEBIAN_VERSION = Path("/etc/debian_version")
 _TAGS = re.compile(r"latest|slim|3([.\d]*)((-slim)(-\w+)?|-\w+)?")
 
 
@@ -60,6 +61,9 @@ class Python(StandIn):
         packages = _packages_directory(prefix, name)
         _copy_pip(tree, packages, f"/{prefix}/bin/{name}")
         _configure_pip(tree)
+        if _DEBIAN_VERSION.exists():
+            # The real image is Debian's; where this machine is too, it says so in the same place.
+            copying.copy_file(_DEBIAN_VERSION, tree, "etc/debian_version")
         env = ["PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"]
         env.append(f"PYTHON_VERSION={self.version()}")
         return {"Env": env, "Cmd": ["python3"]}
