@@ -14,7 +14,7 @@ PATIENCE = 6  # seconds that `docker stop` waits in E1 before it kills
 IN_TIME = 5.0  # seconds in which the container must have ended by itself
 LEAK_STEP, LEAK_BUDGET = 10, 300  # megabytes
 REPORT = 60  # megabytes that one report needs while it is made
-RATE, SECONDS, ROUNDS = 2, 6, 2  # load in E4; a busy machine gets more than one round
+RATE, SECONDS, ROUNDS = 2.3, 6, 2  # load in E4; a busy machine gets more than one round
 PRICE = "/price?milliseconds=30"
 
 
@@ -361,7 +361,7 @@ def a_leak_stays_at_home(trial: Trial) -> None:
 )
 def fast_with_a_weight(trial: Trial) -> None:
     """reports takes 30 ms of CPU for a price, twice a second: 7 % of a core. It was given 20 %. Since then
-    customers wait three times as long, on a machine that has nothing else to do.
+    customers wait about twice as long, on a machine that has nothing else to do.
 
     Change `e4/run.sh` so that the kernel doesn't stop it in the middle of its work, and answers come as
     fast as they do without a limit.
@@ -392,7 +392,7 @@ def fast_with_a_weight(trial: Trial) -> None:
         trial.cannot("unthrottled", because)
         trial.cannot("fast", because)
         return
-    lost = f"{mine_ran.failed} of {RATE * SECONDS} requests were not answered"
+    lost = f"{mine_ran.failed} of {RATE * SECONDS:.0f} requests were not answered"
     trial.require("serves", not mine_ran.failed, observed=lost, hint="Read the container's log.")
     if tight_ran.stopped:
         trial.expect(
@@ -427,7 +427,7 @@ class Ran:
 def _side_by_side(trial: Trial, containers: tuple[Running, ...]) -> list[Ran]:
     """The same load on each of the containers, at the same time."""
     before = [_throttling(running) for running in containers]
-    count = RATE * SECONDS
+    count = round(RATE * SECONDS)
     with ExitStack() as stack:
         loads = [
             stack.enter_context(trial.load(running.url + PRICE, rate=RATE, count=count, timeout=15))

@@ -144,7 +144,7 @@ def throttled(container):
     return said.get("periods", 0), said.get("throttled_periods", 0)
 
 
-def squeeze(engine, title, seconds=10, rate=2, **options):
+def squeeze(engine, title, seconds=10, rate=2.3, **options):
     """GET /price, 30 ms of CPU each, `rate` a second; latencies and what the kernel counted."""
     with running(engine, "reports:1", **options) as (container, url):
         used = -container.stats(stream=False, one_shot=True)["cpu_stats"]["cpu_usage"]["total_usage"]
@@ -157,7 +157,7 @@ def squeeze(engine, title, seconds=10, rate=2, **options):
             return (time.monotonic() - sent) * 1000 if status == 200 else float("inf")
 
         with ThreadPoolExecutor(16) as pool:
-            times = sorted(pool.map(ask, range(seconds * rate)))
+            times = sorted(pool.map(ask, range(round(seconds * rate))))
         used += container.stats(stream=False, one_shot=True)["cpu_stats"]["cpu_usage"]["total_usage"]
         periods, stopped = throttled(container)
     return {
