@@ -12,7 +12,7 @@ from dockyard.engine.frames import STDOUT, content_type, frame
 from dockyard.engine.parameters import flag, json_body
 from dockyard.engine.routes import Routes
 from dockyard.engine.streams import Streams
-from dockyard.engine.streams_api import DETACH_KEYS, HEAD_START, DetachDetector, detach_sequence, take_over
+from dockyard.engine.streams_api import DETACH_KEYS, DetachDetector, detach_sequence, take_over
 from dockyard.engine.versions import split_version
 from dockyard.runtime.errors import RuntimeFailure, StartError
 from dockyard.runtime.users import find_account
@@ -91,16 +91,17 @@ class ExecApi:
         if body.get("Detach") or flag(request, "detach"):
             return await self._start_detached(execution, console)
         keys = detach_sequence(execution.body.get("DetachKeys") or DETACH_KEYS) if execution.tty else b""
-        raw = await take_over(request, content_type(execution.tty, split_version(request.path)[0]))
+        media = content_type(execution.tty, split_version(request.path)[0])
+        raw = await take_over(request, media, self._engine.clock)
         if execution.started:
-            await self._complain(execution, raw, f"exec command {execution.id} has already run")
+            _complain(execution, raw, f"exec command {execution.id} has already run")
             return None
         try:
             await self._run(execution, raw, console, keys)
         except StartError as error:
-            await self._complain(execution, raw, _FAILED + error.message)
+            _complain(execution, raw, _FAILED + error.message)
         except RuntimeFailure as error:
-            await self._complain(execution, raw, str(error))
+            _complain(execution, raw, str(error))
         except ClientDisconnectedError:
             pass  # the command goes on, as upstream's does
         return None
@@ -155,8 +156,8 @@ class ExecApi:
             for helper in helpers:
                 helper.cancel()
 
-    async def _complain(self, execution: Execution, raw: RawStream, message: str) -> None:
-        """Say on the stream what can no longer be a status: upstream does it on stdout, as for a terminal."""
-        await self._engine.clock.sleep(HEAD_START)
-        text = f"{message}\r\n".encode()
-        raw.write(text if execution.tty else frame(STDOUT, text))
+
+def _complain(execution: Execution, raw: RawStream, message: str) -> None:
+    """Say on the stream what can no longer be a status: upstream does it on stdout, as for a terminal."""
+    text = f"{message}\r\n".encode()
+    raw.write(text if execution.tty else frame(STDOUT, text))

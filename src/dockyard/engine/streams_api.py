@@ -25,10 +25,11 @@ from dockyard.wire.http import (
 
 if TYPE_CHECKING:
     from dockyard.engine.engine import Engine
+    from dockyard.wire.clock import Clock
 
 DETACH_KEYS = "ctrl-p,ctrl-q"
-HEAD_START = 0.05
-"""Seconds between a head and output that is there already: docker-py loses what comes along with the head."""
+HEAD_SECONDS = 0.5
+"""The longest time that a client is given to read the head of a stream."""
 
 
 def routes(engine: Engine) -> Routes:
@@ -38,16 +39,25 @@ def routes(engine: Engine) -> Routes:
     yield "GET", "/containers/{id}/logs", api.logs
 
 
-async def take_over(request: Request, media: str) -> RawStream:
-    """Hijack a connection the way the client asked for: with an upgrade, or without."""
+async def take_over(request: Request, media: str, clock: Clock) -> RawStream:
+    """Hijack a connection the way the client asked for: with an upgrade, or without.
+
+    Returns when the client has read the head: docker-py loses what it reads along with it, which upstream is
+    too slow to cause.
+    """
     version = HEADERS if "upgrade" in request.headers.tokens("connection") else ()
     if "tcp" in request.headers.tokens("upgrade"):
-        return await request.hijack(
+        raw = await request.hijack(
             101,
             [("Content-Type", media), ("Connection", "Upgrade"), ("Upgrade", "tcp"), *version],
             "UPGRADED",
         )
-    return await request.hijack(200, [("Content-Type", media)])
+    else:
+        raw = await request.hijack(200, [("Content-Type", media)])
+    end = clock.monotonic() + HEAD_SECONDS
+    while raw.unread() and clock.monotonic() < end:
+        await clock.sleep(0.001)
+    return raw
 
 
 class StreamsApi:
@@ -65,7 +75,8 @@ class StreamsApi:
             return Response(error.status, headers, f"{error.message}\r\n".encode())
 
         async def take() -> Line:
-            return await take_over(request, content_type(container.tty, split_version(request.path)[0]))
+            media = content_type(container.tty, split_version(request.path)[0])
+            return await take_over(request, media, self._engine.clock)
 
         await self._attach(request, container, take, keys=keys, framed=not container.tty)
         return None
@@ -106,7 +117,6 @@ class StreamsApi:
             line = await take()
             self._engine.events.publish("container", "attach", container.id, container.event_attributes())
             if past:
-                await self._engine.clock.sleep(HEAD_START)
                 log = self._engine.launcher.log(container)
                 async for number, data in log.read(stdout=stdout, stderr=stderr):
                     line.write(frame(number, data) if framed else data)

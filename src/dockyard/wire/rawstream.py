@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import sys
+import termios
 from collections import deque
 from collections.abc import Callable
 
@@ -87,6 +90,15 @@ class RawStream:
             ClientDisconnectedError: the connection is gone.
         """
         await self._flow.drain()
+
+    def unread(self) -> int:
+        """Return how many sent bytes the other side has not taken yet (of TCP: has not got, tcp(7))."""
+        connection = self._transport.get_extra_info("socket")
+        if connection is None or self._transport.is_closing():
+            return 0
+        answer = bytearray(4)
+        fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, answer, True)
+        return int.from_bytes(answer, sys.byteorder)
 
     def write_eof(self) -> None:
         """End our half; the other side can still send."""
