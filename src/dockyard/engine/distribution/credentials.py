@@ -55,14 +55,3 @@ def from_header(text: str) -> Credentials:
 def _text(document: Mapping[str, Any], name: str) -> str:
     value = document.get(name)
     return value if isinstance(value, str) else ""
-
-
-def from_config_header(text: str) -> dict[str, Credentials]:
-    """Read X-Registry-Config, which builds bring along: credentials by registry."""
-    try:
-        document = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    except (binascii.Error, ValueError):
-        return {}
-    if not isinstance(document, dict):
-        return {}
-    return {host: from_document(entry) for host, entry in document.items() if isinstance(entry, dict)}
