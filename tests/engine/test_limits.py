@@ -188,7 +188,7 @@ def test_read_only_root_leaves_tmpfs_and_volumes_writable(
         )
         said = output(container)
         assert "Read-only file system" in said
-        assert said.endswith("written\n")
+        assert "written\n" in said
         container.remove()
     finally:
         volume.remove()
@@ -243,10 +243,9 @@ def test_user_other_than_root_has_no_capabilities(client: docker.DockerClient, r
 
 def test_dropped_capability_is_missed(client: docker.DockerClient, run: Run) -> None:
     needs(client, "capabilities")
-    script = "touch /x && chmod 000 /x && chown 0 /x && echo may"
-    assert output(run(["sh", "-c", script])) == "may\n"
-    denied = output(run(["sh", "-c", "mknod /n c 1 3 || echo may not"], cap_drop=["MKNOD"]))
-    assert denied.endswith("may not\n")
+    script = "mkdir /d && chmod 000 /d && touch /d/x && echo may || echo may not"
+    assert "may\n" in output(run(["sh", "-c", script]))
+    assert "may not\n" in output(run(["sh", "-c", script], cap_drop=["DAC_OVERRIDE"]))
 
 
 def test_privileged_container_has_all_capabilities(client: docker.DockerClient, run: Run) -> None:
