@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 import api_coverage
@@ -17,6 +18,7 @@ import click
 
 PROJECT = Path(__file__).resolve().parent.parent
 SOURCE = PROJECT / "src" / "dockyard"
+KNOWN = PROJECT / "tests" / "data" / "docker" / "known.toml"
 MARK = re.compile(r"^(.*?)\bDiffers:\s+(.*)")
 PARTS = {
     "wire": "HTTP",
@@ -60,7 +62,24 @@ def differences() -> str:
     for part, title in PARTS.items():
         if part in found:
             lines += [f"## {title}", "", *found[part], ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_conversations()])
+
+
+def _conversations() -> list[str]:
+    """What differs when a recorded conversation with a real engine is had with ours (tests/parity/docker)."""
+    recorded = tomllib.loads(KNOWN.read_text())
+    lines = ["## Recorded conversations with a real Docker Engine", ""]
+    lines += ["Steps that go otherwise with ours, by tests/data/docker/known.toml:", ""]
+    for name, reasons in recorded["known"].items():
+        lines += [f"- {name}, step {steps}: {reason}" for steps, reason in reasons.items()]
+    lines += [
+        "",
+        "Steps whose results depend on the moment in which they are done, with a real engine too:",
+        "",
+    ]
+    for name, reasons in recorded["chance"].items():
+        lines += [f"- {name}, step {steps}: {reason}" for steps, reason in reasons.items()]
+    return [*lines, ""]
 
 
 def _marked(lines: list[str]) -> list[str]:

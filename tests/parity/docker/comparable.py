@@ -47,6 +47,11 @@ _TEXTS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(?<= )(19|20)\d\d-\d\d-\d\d \d\d:\d\d(?= )", "TIME"),
         # The client's own words, when it happens to notice that the engine listens no more.
         (r'time="TIME" level=error msg="Can\'t (add file|close tar)[^\n]*\n', ""),
+        # nslookup asks for both kinds of address, and shows the answers as they come.
+        (
+            r"(Non-authoritative answer:\nName:[^\n]*\nAddress: [^\n]*\n\n)(Non-authoritative answer:\n\n)",
+            r"\2\1",
+        ),
         # Two streams of one moment may come in either order.
         (r"((?:.*err|bad)(\d*)\n)((?:TIME )?(?:out|one)\2\n)", r"\3\1"),
         (r"  +", "  "),

@@ -28,6 +28,7 @@ _LOADED_LATER = (
 _CERTIFICATES = "ca-certificates.crt"
 _FROM_ETC = (
     f"/etc/ssl/certs/{_CERTIFICATES}",
+    "/etc/debian_version",
     "/etc/ssl/openssl.cnf",
     "/etc/mime.types",
     "/etc/services",
