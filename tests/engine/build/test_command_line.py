@@ -114,7 +114,7 @@ def test_options_of_the_command_line(cli: Cli, tag: Tag) -> None:
 
 STAGES = """FROM busybox AS build
 WORKDIR /out
-RUN echo made > made && mkdir d && echo x > d/x && chown 1234:5678 made
+RUN echo made > made && mkdir d && echo x > d/x
 FROM busybox
 COPY --from=build /out/made /copied
 COPY --from=0 --chown=11:12 /out/d /d
