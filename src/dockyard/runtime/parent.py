@@ -239,6 +239,12 @@ class Parent:
         message, fds = received
         if "pid" in message:
             one.pid = message["pid"]
+            if one.early is not None:
+                fds, one.early = one.early, None
+                self._let_go(one, fds)
+        elif "ready" in message and not one.pid:
+            # Let go now, it could end before anybody knows whose end that is.
+            one.early = fds
         elif "ready" in message:
             self._let_go(one, fds)
         else:

@@ -20,6 +20,7 @@ class Child:
     pidfd: int = -1
     master: int = -1
     ready: bool = False
+    early: list[int] | None = None  # what it is ready with, until the one that joined for it has said its pid
     oom_killed: bool = False
     fatal: int = 0
     status: int | None = None
