@@ -56,6 +56,10 @@ class Replay:
         """Return a conversation's differences; waits for it."""
         return compare(self._conversations[name], self.given(name))
 
+    def again(self, name: str) -> list[Difference]:
+        """Play a conversation once more; its differences then."""
+        return compare(self._conversations[name], self._pool.submit(self._play, name).result())
+
     def given(self, name: str) -> list[Step]:
         """Return what the steps of a conversation gave; waits for it."""
         return self._futures[name].result()

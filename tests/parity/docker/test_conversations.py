@@ -22,8 +22,12 @@ def test_conversation_goes_as_with_a_real_engine(name: str, replay: Replay) -> N
         pytest.skip("the recorder's containers had files and processes of many users, which takes root")
     if name.startswith(("cli/", "offline/cli")) and not shutil.which("docker"):
         pytest.skip("no docker command line on this machine")
-    differences = {difference.step: difference for difference in replay.differences(name)}
     known, chance = explained(KNOWN.get(name, {})), explained(CHANCE.get(name, {}))
+    differences = {difference.step: difference for difference in replay.differences(name)}
+    if differences.keys() - known - chance or known - differences.keys():
+        # A busy machine may start a program later than the recorder's did: what counts is what differs twice.
+        second = {difference.step: difference for difference in replay.again(name)}
+        differences = {step: one for step, one in second.items() if step in differences or step in known}
     unexpected = [one for step, one in sorted(differences.items()) if step not in known | chance]
     assert not unexpected, "\n".join(described(difference) for difference in unexpected)
     gone = sorted(known - differences.keys())
