@@ -88,7 +88,8 @@ def test_streams_whose_clients_go_away_leave_no_descriptor(
     before = descriptors(engine_pid)
     for _ in range(5):
         leave_all()
-    eventually(lambda: descriptors(engine_pid) <= before + 1, "as many descriptors as before")
+    # Five rounds would leave five of whatever leaks; the engine's own threads open and close a file or two.
+    eventually(lambda: descriptors(engine_pid) <= before + 4, "as many descriptors as before")
     assert container.exec_run("echo alive").output == b"alive\n"
 
 
@@ -122,6 +123,8 @@ def test_exec_whose_client_never_reads_waits_and_the_container_does_not(
     before = resident(engine_pid)
     with ask(docker_host, f"POST /exec/{identifier}/start", '{"Detach": false}') as deaf:
         read_some(deaf)
+        # The engine waits a moment for the rest of the head to be read, and then begins.
+        eventually(lambda: client.api.exec_inspect(identifier)["Running"], "the exec's start")
         for _ in range(10):
             assert container.exec_run("echo alive").output == b"alive\n"
         assert client.api.exec_inspect(identifier)["Running"]

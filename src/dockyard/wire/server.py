@@ -18,7 +18,7 @@ Handler = Callable[[Request], Awaitable[Response | StreamResponse | None]]
 """Answers a request. None means that it was hijacked, or became a websocket."""
 
 CLOSE_SECONDS = 0.3
-BACKLOG = 512
+BACKLOG = 4096
 
 
 class Server:
