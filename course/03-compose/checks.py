@@ -437,12 +437,14 @@ def three_and_a_crash(trial: Trial) -> None:
         bring_up(trial, project, within=60, RELEASE="2")
 
         def settled() -> bool:
-            return len(load.since(time.time() - 2).ok.by("pod")) == 3
+            # Both: just after a quick `up -d`, the last seconds still hold the answers of version 1.
+            lately = load.since(time.time() - 2).ok
+            return set(lately.by("version")) == {"2"} and len(lately.by("pod")) == 3
 
         trial.until(settled, within=30)
         trial.wait(1)
         ended = time.time()
-    before, release, after = load.between(0, begun), load.between(begun, ended - 1), load.since(ended - 1.5)
+    before, release, after = load.between(0, begun), load.between(begun, ended - 1), load.since(ended - 2)
     versions = f"before {list(before.ok.by('version'))}, afterwards {list(after.ok.by('version'))}"
     trial.expect(
         "both", set(before.ok.by("version")) == {"1"} and "2" in after.ok.by("version"), observed=versions,
