@@ -133,7 +133,7 @@ def test_disk_usage_counts_images_containers_and_volumes(docker_host: str) -> No
     finally:
         client.close()
     assert usage["LayersSize"] > 0
-    assert any("busybox:latest" in image["RepoTags"] for image in usage["Images"])
+    assert any("busybox:latest" in (image["RepoTags"] or ()) for image in usage["Images"])
 
 
 @pytest.fixture

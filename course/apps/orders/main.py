@@ -20,7 +20,7 @@ from database import Database, Unreachable
 from metrics import Metrics
 
 VERSION = os.environ.get("APP_VERSION", "1")
-POD = os.environ.get("POD_NAME", socket.gethostname())
+POD = os.environ.get("POD_NAME") or os.environ.get("HOSTNAME") or socket.gethostname()
 database = Database(os.environ.get("DATABASE_URL"))
 metrics = Metrics()
 
