@@ -91,8 +91,20 @@ def _take_socket(pid: int, fd: int) -> socket.socket:
 
 def _stop(pid: int, sandbox: Sandbox) -> None:
     logger.info("sandbox %s: process %d is stopped while it is cut off", sandbox.name, pid)
-    sandbox.stopped.add(pid)
-    _signal(pid, signal.SIGSTOP)
+    # A traced process (proot) stands still only while its tracer does: that one would let it go on at once.
+    for one in (_tracer(pid), pid):
+        if one:
+            sandbox.stopped.add(one)
+            _signal(one, signal.SIGSTOP)
+
+
+def _tracer(pid: int) -> int:
+    """The process that traces another one; 0 for none."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
+            return next((int(line.split()[1]) for line in file if line.startswith("TracerPid:")), 0)
+    except OSError:
+        return 0  # it ended
 
 
 def _go_on(sandbox: Sandbox) -> None:
