@@ -42,7 +42,7 @@ def how_long_until_the_kill(live: Live) -> str:
 @exercise(
     "06.1",
     title="A database blip is no reason to restart",
-    seconds=120,
+    seconds=180,
     files=("e1/orders.yaml",),
     baseline=("database.yaml",),
     claims={
@@ -124,7 +124,7 @@ def survives_a_database_cut(trial: Trial) -> None:
 @exercise(
     "06.2",
     title="A slow start is no hang, and a hang is no slow start",
-    seconds=150,
+    seconds=200,
     files=("e2/orders.yaml",),
     baseline=("database.yaml",),
     claims={
