@@ -62,24 +62,32 @@ def differences() -> str:
     for part, title in PARTS.items():
         if part in found:
             lines += [f"## {title}", "", *found[part], ""]
-    return "\n".join([*lines, *_conversations()])
+    return "\n".join([*lines, *_recorded()])
 
 
-def _conversations() -> list[str]:
-    """What differs when a recorded conversation with a real engine is had with ours (tests/parity/docker)."""
-    recorded = tomllib.loads(KNOWN.read_text())
-    lines = ["## Recorded conversations with a real Docker Engine", ""]
-    lines += ["Steps that go otherwise with ours, by tests/data/docker/known.toml:", ""]
-    for name, reasons in recorded["known"].items():
-        lines += [f"- {name}, step {steps}: {reason}" for steps, reason in reasons.items()]
+def _recorded() -> list[str]:
+    """What differs when what was recorded with a real engine is done with ours."""
+    known = tomllib.loads(KNOWN.read_text())
+    lines = ["## What was recorded with a real Docker Engine", ""]
+    lines += ["What goes otherwise with ours, by tests/data/docker/known.toml; the tests play it all.", ""]
+    lines += ["Conversations of docker-py and docker:", "", *_steps(known["known"]), ""]
+    lines += ["Sessions of docker compose:", "", *_steps(known["compose"]), ""]
     lines += [
+        "Dockerfiles:",
         "",
-        "Steps whose results depend on the moment in which they are done, with a real engine too:",
+        *(f"- {name}: {reason}" for name, reason in known["dockerfile"].items()),
         "",
     ]
-    for name, reasons in recorded["chance"].items():
-        lines += [f"- {name}, step {steps}: {reason}" for steps, reason in reasons.items()]
-    return [*lines, ""]
+    lines += ["Steps whose results depend on the moment in which they are done, with a real engine too:", ""]
+    return [*lines, *_steps(known["chance"]), ""]
+
+
+def _steps(reasons: dict[str, dict[str, str]]) -> list[str]:
+    return [
+        f"- {name}, step {steps}: {why}"
+        for name, all_why in reasons.items()
+        for steps, why in all_why.items()
+    ]
 
 
 def _marked(lines: list[str]) -> list[str]:

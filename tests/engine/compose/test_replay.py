@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,10 @@ RECORDINGS = Path(__file__).parents[2] / "data" / "docker" / "compose"
 SESSIONS = sorted(path.stem for path in RECORDINGS.glob("*.json"))
 
 # Steps that differ, and why. A step that no longer differs has to leave the list.
-KNOWN: dict[tuple[str, int], str] = {
-    ("verbs-mini", 10): "the busybox stand-in has no tty",
-    ("full-stack-up-down", 13): "our postgres has its socket in /tmp, the recorder's had it in /var/run",
-    ("full-stack-up-down", 18): "our postgres is started without options, and python has its whole name",
-    ("verbs-mini", 13): "the stand-in's group 65534 has Debian's name",
+KNOWN = {
+    (session, int(step)): reason
+    for session, reasons in tomllib.loads((RECORDINGS.parent / "known.toml").read_text())["compose"].items()
+    for step, reason in reasons.items()
 }
 # Steps whose output depends on the second in which they run: only their exit code counts.
 BY_CHANCE = {("verbs-mini", 41), ("full-stack-up-down", 12)}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.parity.docker import busybox
+from tests import busybox
 from tests.parity.docker.recordings import conversations
 from tests.parity.docker.replay import Replay
 

@@ -30,6 +30,15 @@ def differing() -> tuple[Reasons, Reasons]:
     return loaded["known"], loaded["chance"]
 
 
+def share() -> tuple[int, int]:
+    """How many scenarios differ, of how many: conversations, Compose sessions and Dockerfiles."""
+    known = tomllib.loads((DATA / "known.toml").read_text())
+    told = [name for name in conversations() if not name.startswith("compose/")]
+    recorded = len(told) + len(list((DATA / "compose").glob("*.json")))
+    recorded += len(json.loads((DATA / "dockerfile.json").read_text()))
+    return sum(len(known[part]) for part in ("known", "compose", "dockerfile")), recorded
+
+
 def explained(reasons: dict[str, str]) -> set[int]:
     """Return the numbers of the steps in a conversation's table, whose keys are as `3`, `4-6` or `1, 7-8`."""
     numbers: set[int] = set()

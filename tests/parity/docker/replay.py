@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dockyard.engine.names import generate_name
-from tests.parity.docker import busybox
+from tests import busybox
 from tests.parity.docker.comparable import Comparable
 from tests.parity.docker.recordings import Conversation, Step, conversations
 from tests.parity.docker.stage import Stage

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import docker
 
+from tests import busybox
 from tests.engine.serving import EngineProcess
-from tests.parity.docker import busybox
 from tests.parity.docker.aged import as_recorded
 from tests.parity.docker.play_shell import Shell
 from tests.parity.docker.recordings import Conversation, Step

@@ -20,6 +20,7 @@ from dockyard.runtime.layers import Layer
 from dockyard.runtime.process import Process
 from dockyard.runtime.runtime import Runtime
 from dockyard.runtime.spec import ContainerSpec, Limits, Mount, ProcessSpec, Rootfs
+from dockyard.runtime.union import Union
 
 WHEELHOUSE = "/usr/share/dockyard/wheelhouse"
 _NOT_STARTED = (
@@ -119,7 +120,7 @@ class Step:
                     ),
                     sandbox=self.id,
                     hostname=self.id[:12],
-                    mounts=(*self._mounts(command, scratch), *mounted),
+                    mounts=(*self._mounts(rootfs, command, scratch), *mounted),
                     hosts=hosts,
                     limits=self._around.limits,
                     shm_size=self._around.shm_size,
@@ -131,9 +132,10 @@ class Step:
                     await self._runtime.remove(self.id)
                 return [mount.target for mount in mounted]
 
-    def _mounts(self, command: Command, scratch: Path) -> list[Mount]:
+    def _mounts(self, rootfs: Rootfs, command: Command, scratch: Path) -> list[Mount]:
         mounts = []
-        if self._around.wheelhouse is not None:
+        # Stand-ins have the place for it; in any other image it would be left behind as an empty directory.
+        if self._around.wheelhouse is not None and Union(rootfs.layers).exists(WHEELHOUSE):
             mounts.append(Mount(WHEELHOUSE, self._around.wheelhouse, read_only=True))
         if command.script:
             script = scratch / "script"
