@@ -129,6 +129,8 @@ class Watched:
     def _stop(self, pids: list[int], tracers: list[int], now: float) -> None:
         self._stopped_at = now
         self.counts.throttled += 1
+        # The period in which it began to work was not counted: nothing had been spent before it.
+        self.counts.periods = max(self.counts.periods, self.counts.throttled)
         if tracers:
             self._tracers = tracers
             stop_traced(tracers, pids)
