@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from dockyard.cluster.api import Api
 from dockyard.cluster.selectors import matches
 from dockyard.cluster.store import Event, Manifest
@@ -44,17 +46,20 @@ def controllers_named_by(event: Event, kind: str) -> set[str]:
     return names
 
 
-def claim(api: Api, owner: Manifest, kind: str) -> list[Manifest]:
+def claim(
+    api: Api, owner: Manifest, kind: str, *, member: Callable[[Manifest], bool] = lambda obj: True
+) -> list[Manifest]:
     """The objects of `kind` that `owner` controls, after adopting orphans and releasing strangers.
 
     Adopts what its selector matches and nobody controls; gives up what it controls and no longer matches.
+    `member` is one more condition that an object has to meet, such as a name.
     """
     namespace = owner["metadata"]["namespace"]
     selector = owner["spec"]["selector"]
     owner_leaves = "deletionTimestamp" in owner["metadata"]
     claimed = []
     for obj in api.list(kind, namespace):
-        selected = matches(selector, obj["metadata"].get("labels", {}))
+        selected = matches(selector, obj["metadata"].get("labels", {})) and member(obj)
         reference = controller_of(obj)
         if reference is not None and reference["uid"] == owner["metadata"]["uid"]:
             if selected or owner_leaves:

@@ -8,6 +8,8 @@ from dockyard.cluster.defaults.pods import default_template
 
 Manifest = dict[str, Any]
 
+TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
+
 
 def default_deployment(obj: Manifest) -> None:
     spec = obj.setdefault("spec", {})
@@ -70,7 +72,15 @@ def default_daemonset(obj: Manifest) -> None:
     metadata = obj.setdefault("metadata", {})
     if not metadata.get("annotations"):
         metadata["annotations"] = {}
-    metadata["annotations"].setdefault("deprecated.daemonset.template.generation", "1")
+    metadata["annotations"].setdefault(TEMPLATE_GENERATION, "1")
+
+
+def count_template_changes(new: Manifest, old: Manifest) -> None:
+    """Number a DaemonSet's templates in an annotation, whatever a client sends for it."""
+    number = int(old["metadata"].get("annotations", {}).get(TEMPLATE_GENERATION, "1"))
+    changed = new["spec"]["template"] != old["spec"]["template"]
+    annotations = new["metadata"].setdefault("annotations", {})
+    annotations[TEMPLATE_GENERATION] = str(number + 1 if changed else number)
 
 
 def default_job(obj: Manifest) -> None:
@@ -78,7 +88,8 @@ def default_job(obj: Manifest) -> None:
     if "completions" not in spec and "parallelism" not in spec:
         spec["completions"] = 1
     spec.setdefault("parallelism", 1)
-    spec.setdefault("backoffLimit", 6)
+    # With a limit for each index, the one for the whole Job is out of the way: MaxInt32.
+    spec.setdefault("backoffLimit", 6 if spec.get("backoffLimitPerIndex") is None else 2**31 - 1)
     spec.setdefault("completionMode", "NonIndexed")
     spec.setdefault("suspend", False)
     spec.setdefault("manualSelector", False)

@@ -17,6 +17,7 @@ ROWS = (
         "daemonsets",
         validate=rules.validate_daemonset,
         default=workloads.default_daemonset,
+        prepare=workloads.count_template_changes,
         short_names=("ds",),
         categories=("all",),
         generation=True,

@@ -1,0 +1,1 @@
+"""DaemonSets: which nodes they run on, and how their Pods are replaced."""

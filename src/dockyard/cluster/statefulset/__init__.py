@@ -1,0 +1,1 @@
+"""StatefulSets: identity, claims and the order in which their Pods come and go."""

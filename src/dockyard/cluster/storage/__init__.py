@@ -1,0 +1,1 @@
+"""PersistentVolumes, their claims and classes: binding, provisioning and what the scheduler asks of them."""
