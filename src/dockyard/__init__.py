@@ -25,6 +25,7 @@ __all__ = [
     "predict",
     "quiz",
     "reset",
+    "rollout",
     "show",
     "timeline",
     "watch",

@@ -101,3 +101,45 @@ def test_a_load_without_an_end_stops_with_its_block(server: str) -> None:
 def test_a_generator_that_cannot_start_says_why() -> None:
     with pytest.raises(LoadFailed, match="URL must look like"), Load(LocalGenerator(), "ftp://nowhere/"):
         pass
+
+
+class Keeper(Handler):
+    """Keeps connections open, and closes each after its third answer without saying so before."""
+
+    protocol_version = "HTTP/1.1"
+    opened = 0
+
+    def setup(self) -> None:
+        super().setup()
+        type(self).opened += 1
+        self.answers = 0
+
+    def do_GET(self) -> None:
+        super().do_GET()
+        self.answers += 1
+        self.close_connection = self.answers == 3 or self.path == "/cut"
+
+
+@pytest.fixture
+def keeper() -> Iterator[str]:
+    Keeper.opened = 0
+    with ThreadingHTTPServer(("127.0.0.1", 0), Keeper) as httpd:
+        thread = threading.Thread(target=httpd.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{httpd.server_address[1]}"
+        httpd.shutdown()
+        thread.join()
+
+
+def test_a_kept_connection_is_used_again_and_replaced_when_the_server_closed_it(keeper: str) -> None:
+    with Load(LocalGenerator(), keeper + "/", rate=50, count=9, connections=1) as load:
+        load.wait()
+    assert [request.status for request in load] == [200] * 9
+    assert Keeper.opened == 3
+    assert [request.n for request in load if request.moved] == [3, 6]
+
+
+def test_a_kept_connection_that_breaks_within_an_answer_is_a_request_that_failed(keeper: str) -> None:
+    with Load(LocalGenerator(), keeper + "/cut", rate=50, count=2, connections=1) as load:
+        load.wait()
+    assert [request.label for request in load] == ["reset"] * 2

@@ -7,7 +7,9 @@ from dockyard.exercises.exercise import Exercise, Mistake, exercise
 from dockyard.exercises.finding import Finding
 from dockyard.exercises.happenings import Happenings
 from dockyard.exercises.lesson import Course, Lesson
-from dockyard.exercises.live import ApiFailed, Live
+from dockyard.exercises.live import ApiFailed, Live, Manifest
+from dockyard.exercises.lives import PodLife, blamed, lives
+from dockyard.exercises.load import Load
 from dockyard.exercises.traffic import Request, Traffic
 from dockyard.exercises.trial import Trial
 from dockyard.exercises.verdict import Verdict
@@ -23,7 +25,10 @@ __all__ = [
     "Happenings",
     "Lesson",
     "Live",
+    "Load",
+    "Manifest",
     "Mistake",
+    "PodLife",
     "Project",
     "Request",
     "Running",
@@ -31,5 +36,7 @@ __all__ = [
     "Trial",
     "Verdict",
     "Workbench",
+    "blamed",
     "exercise",
+    "lives",
 ]

@@ -21,6 +21,8 @@ KINDS: Mapping[str, str] = {
     "events": _CORE,
     "persistentvolumeclaims": _CORE,
     "serviceaccounts": _CORE,
+    "resourcequotas": _CORE,
+    "limitranges": _CORE,
     "deployments": _APPS,
     "replicasets": _APPS,
     "statefulsets": _APPS,
@@ -40,6 +42,8 @@ _SHORT = {
     "ev": "events",
     "pvc": "persistentvolumeclaims",
     "sa": "serviceaccounts",
+    "quota": "resourcequotas",
+    "limits": "limitranges",
     "deploy": "deployments",
     "rs": "replicasets",
     "sts": "statefulsets",
@@ -224,9 +228,11 @@ class Live:
             and status.get("replicas", 0) == wanted
         )
 
-    def logs(self, pod: str, *, previous: bool = False, tail: int = 50) -> str:
+    def logs(self, pod: str, *, previous: bool = False, tail: int = 50, container: str = "") -> str:
         """The last lines of a Pod's log; what the server says instead where there is none."""
         query = {"tailLines": str(tail), "previous": str(previous).lower()}
+        if container:
+            query["container"] = container
         try:
             answer = self._send("GET", self.path("pods", pod) + "/log", query, None, stream=False, within=10)
         except ApiFailed as error:

@@ -47,8 +47,10 @@ class Generator(Protocol):
 class PodGenerator:
     """Runs it as a Pod of the namespace, the script in a ConfigMap: so names resolve as for any other Pod."""
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, live: Live, *, patience: float = 6.0) -> None:
+        """`patience`: seconds that answers which are due get when the load is told to stop."""
         self.live = live
+        self.patience = round(patience)
         self.name = f"load-{secrets.token_hex(3)}"
         self._stream: Stream | None = None
         self._removed = threading.Event()
@@ -96,7 +98,7 @@ class PodGenerator:
 
     def stop(self) -> None:
         # Deleting sends SIGTERM; the generator then waits for the answers that are due, and the log ends.
-        self._delete("pods", grace=6)
+        self._delete("pods", grace=self.patience)
 
     def remove(self) -> None:
         self._removed.set()
@@ -137,7 +139,7 @@ class PodGenerator:
                 "containers": [container],
                 "volumes": [{"name": "script", "configMap": {"name": self.name}}],
                 "restartPolicy": "Never",
-                "terminationGracePeriodSeconds": 6,
+                "terminationGracePeriodSeconds": self.patience,
                 "enableServiceLinks": False,
             },
         }
@@ -193,6 +195,7 @@ class Load(Traffic):
         method: str = "GET",
         body: str = "",
         headers: Iterable[str] = (),
+        connections: int = 0,
         on_request: Callable[[Request], None] | None = None,
     ) -> None:
         super().__init__()
@@ -203,6 +206,8 @@ class Load(Traffic):
         self._arguments = [url, f"--rate={rate}", f"--seconds={seconds}", f"--count={count}"]
         self._arguments += [f"--timeout={timeout}", f"--method={method}", f"--body={body}"]
         self._arguments += [f"--header={header}" for header in headers]
+        self._arguments += [f"--connections={connections}"] if connections else []
+        self._timeout = timeout
         self._on_request = on_request
         self._news = threading.Condition()
         self._begun = False
@@ -237,7 +242,7 @@ class Load(Traffic):
         try:
             self._generator.stop()
             if self._reader is not None:
-                self._reader.join(12)
+                self._reader.join(self._timeout + 7)
         finally:
             self._generator.remove()
         if missing := self.missing():

@@ -15,7 +15,8 @@ class Request:
     """One request. `t` is when it was due (unix seconds); `latency_ms` counts from then, waiting too.
 
     `status` is the HTTP status, 0 for a plain TCP connection that succeeded, None where there was no answer;
-    then `error` says why. `pod` and `version` come from the headers X-Pod and X-Version.
+    then `error` says why. `pod` and `version` come from the headers X-Pod and X-Version. `moved`: the kept
+    connection was found closed, and the request was sent again, on a new one.
     """
 
     n: int
@@ -25,6 +26,7 @@ class Request:
     pod: str = ""
     version: str = ""
     error: str = ""
+    moved: bool = False
 
     @property
     def ok(self) -> bool:

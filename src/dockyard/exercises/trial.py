@@ -11,8 +11,10 @@ from typing import Any, NoReturn
 
 from dockyard.backends import Backend
 from dockyard.clients import docker_settings
+from dockyard.exercises import command
 from dockyard.exercises.call import call
 from dockyard.exercises.claims import Claims, Stop
+from dockyard.exercises.command import CommandFailed, run
 from dockyard.exercises.composed import Project
 from dockyard.exercises.containers import Build, Containers, Running
 from dockyard.exercises.evidence import Evidence
@@ -152,29 +154,45 @@ class Trial:
             self.answers, [Path(name) for name in files], min(30.0, max(1.0, self.remaining))
         )
 
+    def sh(self, file: str, **env: str) -> str:
+        """Run a shell script of the answer, `$ns` being the namespace; its output. Raises CommandFailed."""
+        self.say(f"sh {file}")
+        known = {"KUBECONFIG": str(self.backend.kubeconfig), "ns": self.namespace, **env}
+        limit = min(60.0, max(1.0, self.remaining))
+        return command.run(["sh", "-e", file], env=known, within=limit, cwd=self.answers)
+
     # Load and faults
 
-    def load(self, url: str, rate: float = 10.0, **options: Any) -> Load:
-        """Open-loop load for a `with`: `seconds`, `count`, `timeout`, `method`, `body`, `headers`."""
+    def load(self, url: str, rate: float = 10.0, *, ns: str = "", **options: Any) -> Load:
+        """Open-loop load for a `with`: `seconds`, `count`, `timeout`, `method`, `body`, `headers`,
+        or `connections`: so many are kept open and take turns.
+
+        It comes from the exercise's namespace, or from another one, `ns`, that is there already.
+        """
         self._loads += 1
         name = f"requests-{self._loads}"
         self.evidence.add(name, {"url": url, "rate": rate})
         if not options.get("count"):
             self.say(f"load: {rate:g} requests a second to {url}")
         return Load(
-            self._generator(),
+            self._generator(ns, patience=float(options.get("timeout", 5.0)) + 1),
             url,
             rate=rate,
             on_request=lambda request: self.evidence.add(name, request.__dict__),
             **options,
         )
 
-    def _generator(self) -> Generator:
-        return PodGenerator(self.live) if self.exercise.on == "cluster" else LocalGenerator()
+    def _generator(self, ns: str, patience: float) -> Generator:
+        if self.exercise.on != "cluster":
+            return LocalGenerator()
+        live = Live(ns, self.backend.kubeconfig) if ns else self.live
+        return PodGenerator(live, patience=patience)
 
-    def request(self, url: str, *, method: str = "GET", timeout: float = 5.0, body: str = "") -> Request:
+    def request(
+        self, url: str, *, method: str = "GET", timeout: float = 5.0, body: str = "", ns: str = ""
+    ) -> Request:
         """One request from where the load runs. Raises LoadFailed if it could not even be sent."""
-        load = self.load(url, count=1, method=method, timeout=timeout, body=body)
+        load = self.load(url, count=1, method=method, timeout=timeout, body=body, ns=ns)
         with load:
             load.collect(1, within=timeout + 5)
         if not load.requests:
@@ -233,6 +251,21 @@ class Trial:
     def happenings(self) -> Happenings:
         """The engine's events of this trial's Compose project, for a `with`."""
         return Happenings(self.backend.docker_host, self.project)
+
+    def shell(self, file: str, *arguments: str, within: float = 60.0) -> tuple[int, str]:
+        """Run a shell script of the answer, $ns being the namespace; its exit code and what it said.
+
+        Raises CommandFailed when it doesn't end in that time.
+        """
+        self.say(f"sh {file} {' '.join(arguments)}")
+        env = {"KUBECONFIG": str(self.backend.kubeconfig), "ns": self.namespace}
+        limit = min(within, max(1.0, self.remaining))
+        try:
+            return 0, run(["sh", file, *arguments], env=env, within=limit, cwd=self.answers)
+        except CommandFailed as failed:
+            if failed.code is None:
+                raise
+            return failed.code, str(failed)
 
     def call(self, file: str, function: str, *arguments: Any, within: float = 20.0) -> Any:
         """Call a function of the answer in a process of its own, JSON in and out. Raises CommandFailed."""

@@ -39,6 +39,7 @@ from dockyard.views.bars import show_bars
 from dockyard.views.lesson import show_hint, show_lesson, show_solution, show_task
 from dockyard.views.page import Page, block, box, line, table
 from dockyard.views.questions import checked_question, show_measured, show_prediction, show_question
+from dockyard.views.rollout import show_rollout
 from dockyard.views.timeline import show_timeline
 from dockyard.views.traffic import ShownHappenings, ShownLoad, ShownRecord
 from dockyard.views.verdict import show_progress, show_verdict
@@ -313,7 +314,8 @@ class Notebook:
         From a Pod in `ns`; a URL of this machine, such as a container's published port, is asked from here.
         """
         here = urlsplit(url).hostname in ("127.0.0.1", "localhost")
-        generator: Generator = LocalGenerator() if here else PodGenerator(self._live(ns))
+        patience = float(options.get("timeout", 5.0)) + 1
+        generator: Generator = LocalGenerator() if here else PodGenerator(self._live(ns), patience=patience)
         load = ShownLoad(generator, url, rate=rate, seconds=seconds or 0.0, **options)
         if seconds is not None:
             with load:
@@ -355,6 +357,11 @@ class Notebook:
     ) -> Page:
         """Requests over time, with marks for what happened to Pods or containers and for cuts."""
         return show_timeline(traffic, seen, [cut for cut in self._cuts if cut.end], title)
+
+    @shown
+    def rollout(self, traffic: Traffic, seen: ShownRecord, title: str = "") -> Page:
+        """A lane for each Pod: its time in the endpoints, when it was told to stop, and what failed then."""
+        return show_rollout(traffic, seen, title)
 
     @shown
     def show(self, what: str | Mapping[str, Any] | Iterable[Mapping[str, Any]], title: str = "") -> Page:
