@@ -12,6 +12,7 @@ import pytest
 from dockyard.cli import group
 from tests.cli.conftest import CommandLine
 
+NODES = ["node/dockyard-1", "node/dockyard-2", "node/dockyard-3"]
 PROJECT = Path(__file__).resolve().parents[2]
 NAMES = group.list_commands(click.Context(group))
 # These run something in the foreground whose output is the answer.
@@ -106,4 +107,4 @@ def test_env_points_clients_at_the_platform(running: CommandLine) -> None:
         timeout=60,
         check=False,
     )
-    assert shown.stdout.split() == [running.home.docker_host, "node/dockyard"], shown.stderr
+    assert shown.stdout.split() == [running.home.docker_host, *NODES], shown.stderr

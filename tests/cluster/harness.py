@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,10 @@ from dockyard.cluster.bootstrap import bootstrap
 from dockyard.cluster.controllers import discover
 from dockyard.cluster.dns import ClusterDns
 from dockyard.cluster.manager import Manager
+from dockyard.cluster.metrics.scraper import Scraper
+from dockyard.cluster.networkpolicy import Enforcer
 from dockyard.cluster.node.agent import NodeAgent
+from dockyard.cluster.node.hostpath import sweeper
 from dockyard.cluster.node.services import Node
 from dockyard.cluster.proxy import Proxy
 from dockyard.cluster.store import Event, Store
@@ -31,13 +34,28 @@ async def inline(function: Any, *arguments: Any) -> Any:
 class FakeCluster:
     """Use `start`, then `api`, then `settle` or `advance`; `timeline` has every event since."""
 
-    def __init__(self, root: Path, *, state: Path | None = None, clock: FakeClock | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        state: Path | None = None,
+        clock: FakeClock | None = None,
+        nodes: Sequence[str] = ("dockyard",),
+        offer: Mapping[str, str] | None = None,
+    ) -> None:
+        """`nodes` are their names; each offers what the machine has, but for `offer` (`{"cpu": "2"}`)."""
         self.clock = clock or FakeClock()
         self.api = Api(Store(state), self.clock)
         bootstrap(self.api)
         self.runtime = FakeRuntime(self.clock)
-        self.node = Node("dockyard", self.api, self.runtime, self.clock, root, in_thread=inline)
-        self.agent = NodeAgent(self.node)
+        self.agents = {
+            name: NodeAgent(
+                Node(name, self.api, self.runtime, self.clock, root, in_thread=inline, offer=offer or {})
+            )
+            for name in nodes
+        }
+        self.agent = self.agents[nodes[0]]
+        self.node = self.agent.node
         self.proxy = Proxy(self.api, self.runtime.network, self.clock)
         self.dns = ClusterDns(self.api, self.runtime.network)
         self.timeline: list[Event] = []
@@ -46,13 +64,18 @@ class FakeCluster:
     async def start(self) -> FakeCluster:
         """Register the node and bring the controllers up."""
         self.api.subscribe(self.timeline.append)
-        self.agent.start()
+        for agent in self.agents.values():
+            agent.start()
         controllers = [
-            *discover(self.api),
+            # First, so that a Pod sees a node uncordoned and still tainted, as upstream.
             scheduler.controller(self.api),
-            self.agent,
+            *discover(self.api),
+            *self.agents.values(),
             self.proxy.controller(),
             self.dns.controller(),
+            sweeper(self.api, self.node.host_paths),
+            Enforcer(self.api, self.runtime.network),
+            Scraper(self.api, self.runtime),
         ]
         self.manager = Manager(self.api, self.clock, controllers)
         await self.settle()
@@ -60,9 +83,23 @@ class FakeCluster:
 
     async def stop(self) -> None:
         self.manager.stop()
-        await self.agent.stop()
+        for agent in self.agents.values():
+            await agent.stop()
         await self.proxy.stop()
         self.api.store.close()
+
+    async def stop_node(self, name: str) -> None:
+        """Take the node's power away."""
+        await self.agents[name].power_off()
+        await self.settle()
+
+    async def start_node(self, name: str) -> None:
+        """Boot it again."""
+        agent = self.agents[name]
+        agent.power_on()
+        for key in agent.existing():
+            self.manager.enqueue(agent, key)
+        await self.settle()
 
     async def settle(self) -> None:
         """Let everything happen that is due now."""

@@ -17,7 +17,7 @@ from dockyard.home import Home
 def command(as_json: bool) -> None:
     """Show whether the platform runs, and where its endpoints are.
 
-    Exit status 0 when it runs and its node is Ready, 3 when it does not run.
+    Exit status 0 when it runs, 3 when it does not run.
     """
     home = Home.find()
     backend = choose(home)
@@ -55,11 +55,16 @@ def render(state: dict[str, Any]) -> str:
         )
     return "\n".join(
         [
-            f"dockyard {state['version']} is running (pid {state['pid']}), node "
-            + ("Ready" if state["node_ready"] else "not Ready"),
+            f"dockyard {state['version']} is running (pid {state['pid']}), {_nodes(state['nodes'])}",
             f"  backend  {state['backend']}, driver {state['driver']}",
             f"  home     {state['home']}",
             f"  export DOCKER_HOST={state['docker_host']}",
             f"  export KUBECONFIG={state['kubeconfig']}",
         ]
     )
+
+
+def _nodes(nodes: dict[str, str]) -> str:
+    """As they were when the platform started, or a node was last stopped or started."""
+    ready = sum(1 for state in nodes.values() if state == "Ready")
+    return f"{ready} nodes Ready" if ready == len(nodes) else f"{ready} of {len(nodes)} nodes Ready"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dockyard.cluster.similar import PREFIX, Similar
 from dockyard.wire.clock import rfc3339, rfc3339_micro
 
 if TYPE_CHECKING:
@@ -12,8 +13,10 @@ if TYPE_CHECKING:
 Manifest = dict[str, Any]
 
 TTL_SECONDS = 3600  # kube-apiserver --event-ttl
-NODE = "dockyard"
 SCHEDULER = "default-scheduler"
+# Where the scheduler says that it runs: beside the nodes, not on one of them.
+CONTROL_PLANE = "dockyard"
+_ACTIONS = {"Scheduled": "Binding", "Preempted": "Preempting"}
 
 
 class Recorder:
@@ -23,19 +26,26 @@ class Recorder:
         self._api = api
         self._names: dict[tuple[str, ...], tuple[str, str]] = {}
         self._next_sweep = 0.0
+        self._similar = Similar()
 
-    def record(self, obj: Manifest, type: str, reason: str, message: str, component: str) -> None:
-        """One Event, or one more count of the same."""
+    def record(
+        self, obj: Manifest, type: str, reason: str, message: str, component: str, host: str = ""
+    ) -> None:
+        """One Event, or one more count of the same; `host` is the node of a kubelet that reports it."""
         meta = obj["metadata"]
         namespace = meta.get("namespace") or "default"
         about = (namespace, obj["kind"], meta["name"], meta.get("uid", ""), obj.get("fieldPath", ""))
-        key = (*about, type, reason, message, component)
         self._sweep()
+        key = (*about, type, reason, message, component)
+        alike = (*about, type, reason, component, host)
+        if component != SCHEDULER and self._similar.too_many(alike, message, self._api.clock.now()):
+            key, message = alike, PREFIX + message
         known = self._names.get(key)
         event = self._api.find("Event", known[1], known[0]) if known else None
         now = self._api.now()
         if event is not None:
             event["count"] = event.get("count", 1) + 1
+            event["message"] = message
             event["lastTimestamp"] = now
             self._api.update("Event", event)
             return
@@ -44,8 +54,8 @@ class Recorder:
             head, _, tail = unique.rpartition(".")
             unique = f"{head}.{int(tail, 16) + 1:x}"
         source: Manifest = {"component": component}
-        if component == "kubelet":
-            source["host"] = NODE
+        if host:
+            source["host"] = host
         created: Manifest = {
             "metadata": {"name": unique, "namespace": namespace},
             "involvedObject": _reference(obj),
@@ -58,7 +68,7 @@ class Recorder:
             "type": type,
             "eventTime": None,
             "reportingComponent": component,
-            "reportingInstance": source.get("host", ""),
+            "reportingInstance": host,
         }
         if component == SCHEDULER:
             # The scheduler uses the newer API of events: one moment, an action, and no count.
@@ -68,8 +78,8 @@ class Recorder:
                 "firstTimestamp": None,
                 "lastTimestamp": None,
                 "eventTime": rfc3339_micro(self._api.clock.now()),
-                "action": "Binding" if reason == "Scheduled" else "Scheduling",
-                "reportingInstance": f"{SCHEDULER}-{NODE}",
+                "action": _ACTIONS.get(reason, "Scheduling"),
+                "reportingInstance": f"{SCHEDULER}-{CONTROL_PLANE}",
             }
         self._api.create("Event", created)
         if component != SCHEDULER:
@@ -81,6 +91,7 @@ class Recorder:
         if now < self._next_sweep:
             return
         self._next_sweep = now + 60
+        self._similar.sweep(now)
         limit = rfc3339(now - TTL_SECONDS)
         for event in self._api.list("Event"):
             last = event.get("lastTimestamp") or event["metadata"]["creationTimestamp"]

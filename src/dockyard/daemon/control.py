@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 class ControlApi:
-    """HTTP and JSON: GET /status, POST /stop, POST /faults, GET /doctor."""
+    """HTTP and JSON: GET /status, POST /stop, POST /faults, POST /nodes, GET /doctor."""
 
     def __init__(self, platform: Platform, stop: asyncio.Event) -> None:
         self._platform = platform
@@ -28,6 +28,7 @@ class ControlApi:
         self._router.add("GET", "/doctor", self._doctor)
         self._router.add("POST", "/stop", self._stop_all)
         self._router.add("POST", "/faults", self._faults)
+        self._router.add("POST", "/nodes", self._nodes)
 
     async def handle(self, request: Request) -> Response:
         """Answer one request; refusals carry `error` and `advice` as the command line shows them."""
@@ -57,6 +58,15 @@ class ControlApi:
             raise UserError(f"there is no fault {action!r}", "The action is `cut` or `restore`.")
         hit = self._platform.set_cut(namespace, selector, cut=action == "cut")
         return json_response({"action": action, "pods": hit})
+
+    async def _nodes(self, request: Request) -> Response:
+        document = json.loads(await request.body())
+        action, name, grace = document["action"], document["node"], document.get("grace")
+        if action not in ("start", "stop"):
+            raise UserError(f"nodes don't know {action!r}", "The action is `start` or `stop`.")
+        seconds = None if grace is None else float(grace)
+        nodes = await self._platform.switch_node(name, on=action == "start", grace=seconds)
+        return json_response({"action": action, "node": name, "nodes": nodes})
 
     async def _stop_all(self, request: Request) -> Response:
         await request.body()  # a client that is still sending it would find its connection gone

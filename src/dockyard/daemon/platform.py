@@ -7,6 +7,7 @@ import errno
 import json
 import logging
 import os
+import resource
 import sqlite3
 from dataclasses import asdict
 from typing import Any
@@ -27,6 +28,19 @@ from dockyard.wire.http import Server
 from dockyard.wire.tls import Pki
 
 logger = logging.getLogger(__name__)
+
+
+_OPEN_FILES = 65536
+
+
+def _allow_open_files() -> None:
+    """Let this process have many descriptors: a thousand watches are more than a login shell's 1,024.
+
+    Containers keep the limits that they had: the runtime's own process, which starts them, was forked before.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
 
 
 class Platform:
@@ -58,6 +72,7 @@ class Platform:
             self.runtime = await Runtime.open(self.home.root, clock=self.clock, driver=self._wanted_driver)
         except (NoDriver, ValueError) as error:
             raise UserError(str(error), "docs/setup.md says what a driver needs.") from error
+        _allow_open_files()
         self.engine = Engine(self.home.root, self.runtime, self.clock)
         self.cluster = Cluster(self.home.root, self.runtime, self.clock)
         docker = Server(self.engine.handler, clock=self.clock)
@@ -68,8 +83,11 @@ class Platform:
         await docker.listen_unix(self.home.docker_socket)
         self.cluster.announce(await self._listen_kubernetes(kubernetes))
         await self._control.listen_unix(self.home.control_socket)
-        write_atomically(self.home.state_file, json.dumps(self.describe(), indent=2) + "\n")
+        self._write_state()
         logger.info("ready: pid %s, driver %s, home %s", os.getpid(), self.driver, self.home.root)
+
+    def _write_state(self) -> None:
+        write_atomically(self.home.state_file, json.dumps(self.describe(), indent=2) + "\n")
 
     async def _listen_kubernetes(self, server: Server) -> int:
         """Serve on the port of last time, so that a kubeconfig in an open terminal stays true."""
@@ -118,6 +136,7 @@ class Platform:
             "home": str(self.home.root),
             "version": VERSION,
             "node_ready": self.cluster is not None and self.cluster.node_ready,
+            "nodes": self.cluster.nodes if self.cluster is not None else {},
         }
 
     def examine(self) -> dict[str, Any]:
@@ -128,6 +147,18 @@ class Platform:
             "limits": list(self.runtime.enforcement.warnings),
             "trials": [asdict(trial) for trial in self.runtime.trials],
         }
+
+    async def switch_node(self, name: str, *, on: bool, grace: float | None) -> dict[str, str]:
+        """Take a node's power away, or give it back; returns what each node is at. Raises UserError."""
+        assert self.cluster is not None
+        if name not in self.cluster.agents:
+            raise UserError(f"there is no node {name!r}", f"The nodes are {', '.join(self.cluster.agents)}.")
+        if on:
+            self.cluster.start_node(name)
+        else:
+            await self.cluster.stop_node(name, grace=grace)
+        self._write_state()
+        return self.cluster.nodes
 
     def set_cut(self, namespace: str, selector: str, *, cut: bool) -> list[str]:
         """Cut the Pods that match off from the network, or restore them; returns their names."""

@@ -279,5 +279,37 @@ def test_a_deleted_namespace_ends_its_processes(live: LiveCluster, kubectl: Kube
     kubectl("-n", "short", "delete", "pod", "x", "--wait=false", "--grace-period=1")
     kubectl("delete", "namespace", "short", "--timeout=30s")
     assert "NotFound" in kubectl.run("get", "namespace", "short").stderr
-    node = live.do(lambda: len(live.cluster._agent.workers))
+    node = live.do(lambda: sum(len(agent.workers) for agent in live.cluster.agents.values()))
     assert node == 3
+
+
+# What a Pod needs to talk to the API server: its token, the authority, and a name.
+TALK = """
+import json, ssl, urllib.error, urllib.request
+home = "/var/run/secrets/kubernetes.io/serviceaccount/"
+url = "https://kubernetes.default.svc/api/v1/namespaces/" + open(home + "namespace").read() + "/pods"
+request = urllib.request.Request(url, headers={"Authorization": "Bearer " + open(home + "token").read()})
+context = ssl.create_default_context(cafile=home + "ca.crt")
+try:
+    answer = urllib.request.urlopen(request, context=context, timeout=5)
+    print(json.dumps({"status": answer.status, "kind": json.load(answer)["kind"]}))
+except urllib.error.HTTPError as refusal:
+    print(json.dumps({"status": refusal.code, "message": json.load(refusal)["message"]}))
+"""
+
+
+def test_a_pod_talks_to_the_api_server_as_its_service_account(live: LiveCluster, kubectl: Kubectl) -> None:
+    live.do(live.cluster.announce, live.port)
+
+    def talk() -> dict[str, Any]:
+        done = kubectl.run("exec", "deploy/web", "--", "python", "-c", TALK)
+        return json.loads(done.stdout) if done.returncode == 0 else {}
+
+    eventually(lambda: talk().get("status") == 403, "the API server can be reached")
+    assert talk()["message"] == (
+        'pods is forbidden: User "system:serviceaccount:default:default" cannot list resource "pods" '
+        'in API group "" in the namespace "default"'
+    )
+    kubectl("create", "rolebinding", "look", "--clusterrole=view", "--serviceaccount=default:default")
+    assert talk() == {"status": 200, "kind": "PodList"}
+    kubectl("delete", "rolebinding", "look")

@@ -1,9 +1,10 @@
-"""The node agent: registers the node and gives every Pod that is bound to it a worker."""
+"""The node agent: registers its node, gives every Pod bound to it a worker, and can lose its power."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 from collections.abc import Iterable
 
 from dockyard.cluster.manager import Key, key_of
@@ -21,16 +22,17 @@ logger = logging.getLogger(__name__)
 
 
 class NodeAgent:
-    """Kubelet, as a controller on the shared queue: one key a Pod."""
-
-    name = "node"
+    """One node's kubelet, as a controller on the shared queue: one key a Pod, and one for the node itself."""
 
     def __init__(self, node: Node) -> None:
         self.node = node
+        self.name = f"node {node.name}"
+        self.is_on = True
         self.workers: dict[str, PodWorker] = {}
         self._names: dict[Key, str] = {}
         self._registration = Registration(node)
         self._resync: Timer | None = None
+        self._lost: list[str] = []  # uids of the Pods that ran when the power went
 
     def start(self) -> None:
         """Register the node. Call it on the running event loop, before the manager runs."""
@@ -47,19 +49,68 @@ class NodeAgent:
         await asyncio.sleep(0)
         self.workers.clear()
 
+    # -- a machine that can be off
+
+    async def power_off(self) -> None:
+        """Take the node's power away: nothing of it answers any more, and the API isn't told."""
+        if not self.is_on:
+            return
+        self.is_on = False
+        self._registration.stop()
+        if self._resync is not None:
+            self._resync.cancel()
+        workers = list(self.workers.values())
+        self._lost += self.workers
+        self.workers.clear()
+        self._names.clear()
+        # First no packet leaves it, then its processes end: a machine without power closes no connection.
+        self.node.runtime.network.cut([worker.uid for worker in workers])
+        for worker in workers:
+            worker.shut_down()
+        await asyncio.sleep(0)  # what they had begun is cancelled now
+        for worker in workers:
+            await worker.lose_containers()
+        logger.info("nodes/%s: off", self.node.name)
+
+    def power_on(self) -> None:
+        """Boot the node again. What is `existing` then has to be looked at."""
+        if self.is_on:
+            return
+        there = {pod["metadata"]["uid"] for pod in self.node.api.list("Pod") if self._is_here(pod)}
+        for uid in self._lost:
+            self.node.runtime.network.restore([uid])
+            self.node.runtime.network.detach(uid)
+            if uid not in there:
+                shutil.rmtree(self.node.root / "pods" / uid, ignore_errors=True)
+        self._lost.clear()
+        self.is_on = True
+        self.start()
+        logger.info("nodes/%s: on", self.node.name)
+
     # -- a controller of Pods
 
     def existing(self) -> Iterable[Key]:
+        if not self.is_on:
+            return ()
         return [key_of(pod) for pod in self.node.api.list("Pod") if self._is_here(pod)]
 
     def keys(self, event: Event) -> Iterable[Key]:
+        if not self.is_on:
+            return ()
+        if event.kind == "Node" and event.name == self.node.name and event.type == "MODIFIED":
+            return (Key("", event.name),)
         if event.kind != "Pod":
             return ()
         key = Key(event.namespace, event.name)
         return (key,) if key in self._names or self._is_here(event.object) else ()
 
     def reconcile(self, key: Key) -> None:
-        """Hand the Pod as it is now to its worker."""
+        """Hand the Pod as it is now to its worker; a key without a namespace is the node itself."""
+        if not self.is_on:
+            return
+        if not key.namespace:
+            self._registration.note_cordon()
+            return
         pod = self.node.api.find("Pod", key.name, key.namespace)
         known = self._names.get(key)
         if known is not None and (pod is None or pod["metadata"]["uid"] != known):

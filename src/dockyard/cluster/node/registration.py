@@ -9,10 +9,14 @@ from pathlib import Path
 
 from dockyard.cluster.errors import Conflict
 from dockyard.cluster.node.services import Node
+from dockyard.cluster.podstate import is_true
+from dockyard.cluster.quantity import whole
 from dockyard.cluster.store import Manifest
 from dockyard.wire.clock import Timer, rfc3339, rfc3339_micro
 
 VERSION = "v1.36.2"
+# Differs: the runtime is ours; the version is that of the interface it follows.
+RUNTIME_VERSION = "dockyard://0.1.0"
 LEASE_NAMESPACE = "kube-node-lease"
 LEASE_SECONDS = 40
 # Upstream's intervals: the Lease every 10 s, the Node's own status every 5 minutes.
@@ -37,14 +41,31 @@ class Registration:
         self._node = node
         self._timers: list[Timer] = []
         self._reported = 0.0
+        self._cordoned: bool | None = None  # as it was last seen
 
     def start(self) -> None:
         """Create the Node, or make an old one Ready again, and keep up its heartbeats."""
         existing = self._node.api.find("Node", self._node.name)
         if existing is None:
             self._node.api.create("Node", self._manifest())
+        if existing is None or not is_true(existing, "Ready"):
+            self._say("NodeReady")
         self._report()
         self._renew()
+        self.note_cordon()
+
+    def note_cordon(self) -> None:
+        """Tell as an Event when the node was cordoned or uncordoned since the last call."""
+        node = self._node.api.find("Node", self._node.name)
+        cordoned = node is not None and bool(node["spec"].get("unschedulable"))
+        if self._cordoned is not None and cordoned != self._cordoned:
+            self._say("NodeNotSchedulable" if cordoned else "NodeSchedulable")
+        self._cordoned = cordoned
+
+    def _say(self, reason: str) -> None:
+        node = self._node.api.find("Node", self._node.name)
+        if node is not None:
+            self._node.report(node, "Normal", reason, f"Node {self._node.name} status is now: {reason}")
 
     def stop(self) -> None:
         """End the heartbeats. The Node stays as it is: a stopped daemon is a machine that is off."""
@@ -72,8 +93,11 @@ class Registration:
     def _report(self) -> None:
         api, now = self._node.api, rfc3339(self._node.clock.now())
         self._reported = self._node.clock.monotonic()
-        current = api.get("Node", self._node.name)
+        current = api.find("Node", self._node.name)
+        if current is None:
+            return  # somebody deleted it; only a restart of the node registers it again
         status = current.get("status") or {}
+        capacity = _capacity(self._node.root) | dict(self._node.offer)
         before = {condition["type"]: condition for condition in status.get("conditions", ())}
         conditions = []
         for kind, value, reason, message in _HEALTHY:
@@ -91,8 +115,8 @@ class Registration:
                 }
             )
         status = {
-            "capacity": _capacity(self._node.root),
-            "allocatable": _allocatable(_capacity(self._node.root)),
+            "capacity": capacity,
+            "allocatable": _allocatable(capacity),
             "conditions": conditions,
             "addresses": [
                 {"type": "InternalIP", "address": self._node.host_ip},
@@ -117,11 +141,17 @@ class Registration:
             else:
                 if api.find("Namespace", LEASE_NAMESPACE) is None:
                     api.create("Namespace", {"metadata": {"name": LEASE_NAMESPACE}})
-                metadata = {"name": self._node.name, "namespace": LEASE_NAMESPACE}
+                metadata: Manifest = {"name": self._node.name, "namespace": LEASE_NAMESPACE}
+                owner = api.find("Node", self._node.name)
+                if owner is not None:
+                    reference = {"apiVersion": "v1", "kind": "Node", "name": self._node.name}
+                    metadata["ownerReferences"] = [reference | {"uid": owner["metadata"]["uid"]}]
                 api.create("Lease", {"metadata": metadata, "spec": spec})
         except Conflict:
             pass  # the next heartbeat comes in ten seconds
-        if clock.monotonic() - self._reported >= REPORT_SECONDS:
+        node = api.find("Node", self._node.name)
+        # At once, too, when somebody gave it up.
+        if clock.monotonic() - self._reported >= REPORT_SECONDS or (node and not is_true(node, "Ready")):
             self._report()
         self._timers = [clock.call_later(RENEW_SECONDS, self._renew)]
 
@@ -157,8 +187,8 @@ def _memory_limit(total: int) -> int:
 
 
 def _allocatable(capacity: Manifest) -> Manifest:
-    memory = int(capacity["memory"].removesuffix("Ki")) - _RESERVED_MEMORY_KI
-    storage = int(capacity["ephemeral-storage"].removesuffix("Ki")) << 10
+    memory = (whole(capacity["memory"]) >> 10) - _RESERVED_MEMORY_KI
+    storage = whole(capacity["ephemeral-storage"])
     return capacity | {"memory": f"{memory}Ki", "ephemeral-storage": str(storage * 9 // 10)}
 
 
@@ -170,8 +200,7 @@ def _info() -> Manifest:
         "bootID": _first_line("/proc/sys/kernel/random/boot_id"),
         "kernelVersion": platform.release(),
         "osImage": _os_name(),
-        # Differs: the runtime is ours; the version is that of the interface it follows.
-        "containerRuntimeVersion": "dockyard://0.1.0",
+        "containerRuntimeVersion": RUNTIME_VERSION,
         "kubeletVersion": VERSION,
         "kubeProxyVersion": "",
         "operatingSystem": "linux",

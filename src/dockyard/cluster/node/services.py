@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dockyard.cluster.api import Api
+from dockyard.cluster.node.hostpath import HostPaths
 from dockyard.cluster.node.ports import Runtime
 from dockyard.cluster.store import Manifest
 from dockyard.wire.clock import Clock
@@ -26,9 +27,18 @@ class Node:
     runtime: Runtime
     clock: Clock
     root: Path
+    # Differs: every node has the machine's 127.0.0.1 as its address, so host ports and node ports of all
+    # nodes are one set of ports.
     host_ip: str = "127.0.0.1"
+    # Resources that it offers instead of what the machine has.
+    offer: Mapping[str, str] = field(default_factory=dict)
     # How calls that touch the disk for long are made, so that they don't hold up the loop.
     in_thread: Callable[..., Awaitable[Any]] = asyncio.to_thread
+
+    @property
+    def host_paths(self) -> HostPaths:
+        """The directories of the machine, which all nodes of the cluster share."""
+        return HostPaths(self.root / "hostpath")
 
     def directory(self, pod: Manifest) -> Path:
         """The Pod's own directory on the node."""
@@ -37,4 +47,4 @@ class Node:
     def report(self, pod: Manifest, type: str, reason: str, message: str, field_path: str = "") -> None:
         """An Event about the Pod, or about one of its containers."""
         about = pod | {"fieldPath": field_path} if field_path else pod
-        self.api.record_event(about, type, reason, message, component=COMPONENT)
+        self.api.record_event(about, type, reason, message, component=COMPONENT, host=self.name)

@@ -44,7 +44,7 @@ class PodWorker:
         self.uid: str = pod["metadata"]["uid"]
         self.containers = containers_of(pod)
         self.prepared: dict[str, Prepared] = {}
-        self.volumes = Volumes(node.api, node.directory(pod) / "volumes")
+        self.volumes = Volumes(node.api, node.directory(pod) / "volumes", node.host_paths)
         self.address = ""
         self.shown_address = ""
         self.sandbox_ready = False
@@ -81,6 +81,9 @@ class PodWorker:
                 container.killed_by_probe = True  # like a failed probe: killed and restarted in one go
                 grace = float(pod["spec"].get("terminationGracePeriodSeconds", 30))
                 self.stop(container, grace)
+        # Differs: a debugging container has its own processes; `targetContainerName` shows it no others.
+        known = {container.name for container in self.containers}
+        self.containers += [c for c in containers_of(pod) if c.role is Role.EPHEMERAL and c.name not in known]
 
     def removed(self) -> None:
         """The Pod is gone from the API, by force: end what still runs."""
@@ -255,6 +258,19 @@ class PodWorker:
     async def _clean_up(self) -> None:
         for container in self.containers:
             self.stop_probes(container)
+        await self.lose_containers()
+        self.node.runtime.network.detach(self.uid)
+        self.sandbox_ready = False
+        self.over = True
+        self.publish()
+        if self._gone or is_terminating(self.pod):
+            # Controllers see that the Pod has ended before it is gone, as they do on a real cluster.
+            await asyncio.sleep(0)
+            self._leave()
+
+    async def lose_containers(self) -> None:
+        """Kill and remove whatever there is of the Pod's containers, without a word to the API."""
+        for container in self.containers:
             prepared = self.prepared.pop(container.name, None)
             if prepared is None:
                 continue
@@ -264,12 +280,6 @@ class PodWorker:
             except (RuntimeFailure, OSError) as error:
                 # Files that stay behind must not keep the Pod in the API for ever.
                 logger.warning("pods/%s: %s: %s", self.pod["metadata"]["name"], container.name, error)
-        self.node.runtime.network.detach(self.uid)
-        self.sandbox_ready = False
-        self.over = True
-        self.publish()
-        if self._gone or is_terminating(self.pod):
-            self._leave()
 
     def _leave(self) -> None:
         """Nothing of the Pod runs any more: let the API forget it, and forget it here."""

@@ -24,11 +24,18 @@ def validate_pod(pod: Manifest, old: Manifest | None, errors: FieldErrors) -> No
     """A new Pod, or the few changes that one may undergo."""
     if old is None:
         validate_pod_spec(pod["spec"], "spec", errors)
+        if pod["spec"].get("ephemeralContainers"):
+            errors.forbidden("spec.ephemeralContainers", "cannot be set on create")
         return
     for name in ("containers", "initContainers"):
         for index, container in enumerate(pod["spec"].get(name) or ()):
             if not container.get("image"):
                 errors.required(f"spec.{name}[{index}].image")
+    gates = [gate["name"] for gate in old["spec"].get("schedulingGates") or ()]
+    for gate in pod["spec"].get("schedulingGates") or ():
+        if gate["name"] not in gates:
+            why = f"only deletion is allowed, but found new scheduling gate '{gate['name']}'"
+            errors.forbidden("spec.schedulingGates", why)
     if _frozen(pod["spec"], old["spec"]) != _frozen(old["spec"], old["spec"]):
         # Differs: upstream appends a diff of its internal structs.
         errors.forbidden("spec", _UPDATE_RULE)
@@ -45,8 +52,11 @@ def _frozen(spec: Manifest, old: Manifest) -> Manifest:
         for container in kept.get(name) or ():
             container.pop("image", None)
             container.pop("resources", None)
-    for name in ("activeDeadlineSeconds", "tolerations", "resources"):
+    for name in ("activeDeadlineSeconds", "tolerations", "resources", "schedulingGates"):
         kept.pop(name, None)
+    wanted = (old.get("nodeSelector") or {}).items()
+    if old.get("schedulingGates") and wanted <= (spec.get("nodeSelector") or {}).items():
+        kept.pop("nodeSelector", None)  # as long as nothing was decided, the choice may be narrowed
     if old.get("terminationGracePeriodSeconds", 0) < 0:
         kept.pop("terminationGracePeriodSeconds", None)
     return kept

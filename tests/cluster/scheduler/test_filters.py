@@ -1,4 +1,4 @@
-"""The scheduler: where a Pod fits, and the recorded words when it fits nowhere."""
+"""Where a Pod can run, and the recorded words when it can run nowhere."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from dockyard.cluster.podstate import condition
-from dockyard.cluster.scheduler import judge, requests
+from dockyard.cluster.scheduler.filters import Filters, Refusal
+from dockyard.cluster.scheduler.requests import requests
+from dockyard.cluster.scheduler.snapshot import NodeState, PodFacts
 from dockyard.cluster.store import Manifest
 from tests.cluster.harness import FakeCluster, pod
 
@@ -27,7 +29,14 @@ def node(**spec: Any) -> Manifest:
 
 
 def asking(cpu: str = "0", memory: str = "0", **spec: Any) -> Manifest:
-    return pod("p", spec=spec, resources={"requests": {"cpu": cpu, "memory": memory}})
+    found = pod("p", spec=spec, resources={"requests": {"cpu": cpu, "memory": memory}})
+    found["metadata"]["uid"] = f"{cpu} {memory}"
+    return found
+
+
+def judge(wanted: Manifest, offer: Manifest, others: list[Manifest]) -> Refusal | None:
+    state = NodeState("dockyard", offer, [PodFacts(other) for other in others])
+    return Filters(PodFacts(wanted), [state], {}).judge(state)
 
 
 @pytest.mark.parametrize(
@@ -41,9 +50,20 @@ def asking(cpu: str = "0", memory: str = "0", **spec: Any) -> Manifest:
             node(taints=[{"key": "a", "effect": "NoSchedule"}]),
             ("node(s) had untolerated taint(s)",),
         ),
+        (asking(), node(taints=[{"key": "a", "effect": "PreferNoSchedule"}]), None),
         (
             asking(tolerations=[{"key": "a", "operator": "Exists"}]),
             node(taints=[{"key": "a", "effect": "NoSchedule"}]),
+            None,
+        ),
+        (
+            asking(tolerations=[{"key": "a", "value": "x"}]),
+            node(taints=[{"key": "a", "value": "y", "effect": "NoExecute"}]),
+            ("node(s) had untolerated taint(s)",),
+        ),
+        (
+            asking(tolerations=[{"operator": "Exists"}]),
+            node(unschedulable=True, taints=[{"key": "a", "value": "y", "effect": "NoExecute"}]),
             None,
         ),
         (asking(nodeSelector={"disk": "ssd"}), node(), None),
@@ -61,11 +81,32 @@ def test_the_first_filter_that_refuses_is_named(
     assert (refusal.reasons if refusal else None) == reasons
 
 
+@pytest.mark.parametrize(
+    ("expression", "fits"),
+    [
+        ({"key": "disk", "operator": "In", "values": ["ssd", "nvme"]}, True),
+        ({"key": "disk", "operator": "NotIn", "values": ["ssd"]}, False),
+        ({"key": "gpu", "operator": "DoesNotExist"}, True),
+        ({"key": "gpu", "operator": "Exists"}, False),
+    ],
+)
+def test_node_affinity_by_expressions(expression: Manifest, fits: bool) -> None:
+    terms = {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}
+    affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
+    assert (judge(asking(affinity=affinity), node(), []) is None) is fits
+
+
 def test_what_other_pods_ask_for_is_taken() -> None:
     assert judge(asking("1500m"), node(), [asking("500m")]) is None
     refusal = judge(asking("1500m"), node(), [asking("600m")])
     assert refusal is not None
     assert refusal.evicting_helps
+
+
+def test_what_no_node_has_cannot_be_made_free() -> None:
+    refusal = judge(asking("3"), node(), [asking("600m")])
+    assert refusal is not None
+    assert not refusal.evicting_helps
 
 
 def test_init_containers_count_by_their_peak_and_sidecars_all_along() -> None:
@@ -74,7 +115,7 @@ def test_init_containers_count_by_their_peak_and_sidecars_all_along() -> None:
 
     init = [container("side", "100m", restartPolicy="Always"), container("init", "1")]
     spec = {"initContainers": init, "containers": [container("main", "500m")]}
-    assert float(requests({"spec": spec})["cpu"]) == 1.1
+    assert requests({"spec": spec})["cpu"] == 1100
 
 
 async def test_a_pod_that_fits_nowhere_says_why_and_starts_when_there_is_room(tmp_path: Path) -> None:
@@ -103,4 +144,6 @@ async def test_a_pod_that_fits_nowhere_says_why_and_starts_when_there_is_room(tm
     await cluster.settle()
     assert cluster.pod("small")["status"]["phase"] == "Running"
     assert cluster.pod("big")["status"]["phase"] == "Pending"
+    told = [reason for reason, _ in cluster.events("dockyard")]
+    assert told == ["NodeReady", "NodeNotSchedulable", "NodeSchedulable"]
     await cluster.stop()
