@@ -15,6 +15,7 @@ from dockyard.cluster import (
     admission,
     allocation,
     deletion,
+    ephemeral,
     metadata,
     ownership,
     recorder,
@@ -24,28 +25,55 @@ from dockyard.cluster import (
 from dockyard.cluster import (
     patch as patches,
 )
+from dockyard.cluster.access.tokens import Tokens, signing_key
+from dockyard.cluster.custom import registration
 from dockyard.cluster.deletion import DeleteOptions
-from dockyard.cluster.errors import AlreadyExists, BadRequest, Conflict, NotFound, ServiceUnavailable
+from dockyard.cluster.errors import (
+    AlreadyExists,
+    ApiError,
+    BadRequest,
+    Conflict,
+    NotFound,
+    ServiceUnavailable,
+)
 from dockyard.cluster.fields import FieldErrors
-from dockyard.cluster.kinds import KINDS
+from dockyard.cluster.kinds import COMPUTED, KINDS, Kinds
 from dockyard.cluster.kinds.kind import Kind
+from dockyard.cluster.metrics.readings import Readings
 from dockyard.cluster.ownership import Manager
-from dockyard.cluster.store import Event, Record, Store, StoreUnavailableError, dump
+from dockyard.cluster.store import Event, ObjectTooLargeError, Record, Store, StoreUnavailableError, dump
 from dockyard.wire.clock import Clock, rfc3339
 
 Manifest = dict[str, Any]
 Check = Callable[[Manifest, Manifest], None]  # (new object, stored object): a last look at what a patch made
+Guard = Callable[[Kind, Manifest, Manifest | None], None]  # (kind, new object, stored object)
 
 
 class Api:
-    """The verbs over one store."""
+    """The verbs over one store; `kinds` are those that it knows."""
 
-    def __init__(self, store: Store, clock: Clock, *, root_ca: str = "") -> None:
-        """`root_ca` is the PEM text that every namespace gets as the ConfigMap kube-root-ca.crt."""
+    def __init__(
+        self, store: Store, clock: Clock, *, root_ca: str = "", token_key: bytes | None = None
+    ) -> None:
+        """`root_ca` is the PEM text that every namespace gets as the ConfigMap kube-root-ca.crt.
+
+        `token_key` signs ServiceAccount tokens; without it they are good for this process only.
+        """
         self.store = store
         self.clock = clock
         self.root_ca = root_ca
+        self.tokens = Tokens(self, token_key or signing_key(None))
+        self._guard: Guard | None = None
         self._recorder = recorder.Recorder(self)
+        self.kinds = Kinds(KINDS, COMPUTED)
+        registration.follow(self.kinds, store)
+        self.readings = Readings()  # what metrics-server knows
+
+    def guarded(self, guard: Guard) -> Api:
+        """The same API for one user: `guard` sees each object before it is stored, and may refuse it."""
+        made = copy.copy(self)
+        made._guard = guard
+        return made
 
     def now(self) -> str:
         """The time as `metav1.Time` has it, to the second."""
@@ -55,13 +83,13 @@ class Api:
 
     def find(self, kind: str, name: str, namespace: str | None = None) -> Manifest | None:
         """A copy of the object, or None."""
-        row = KINDS[kind]
-        record = self.store.get(row.kind, self._namespace(row, namespace), name)
+        row = self.kinds[kind]
+        record = self.store.get(row.key, self._namespace(row, namespace), name)
         return None if record is None else _full(row, record)
 
     def get(self, kind: str, name: str, namespace: str | None = None) -> Manifest:
         """A copy of the object. Raises NotFound."""
-        row = KINDS[kind]
+        row = self.kinds[kind]
         return _full(row, self._record(row, self._namespace(row, namespace), name))
 
     def list(
@@ -76,14 +104,14 @@ class Api:
 
         `labels` is a mapping that must be contained or a selector text, `fields` a field selector text.
         """
-        row = KINDS[kind]
+        row = self.kinds[kind]
         if isinstance(labels, str):
             selector = selectors.parse_labels(labels)
         else:
             selector = selectors.from_labels(labels or {})
         wanted = selectors.parse_fields(fields or "", row)
         records = [
-            record for record in self.store.scan(row.kind, namespace) if selector.matches(record.labels)
+            record for record in self.store.scan(row.key, namespace) if selector.matches(record.labels)
         ]
         records.sort(key=lambda record: (record.namespace, record.name))
         found = (_full(row, record) for record in records)
@@ -104,7 +132,7 @@ class Api:
 
         Raises AlreadyExists, Invalid, NotFound, Forbidden.
         """
-        row = KINDS[kind]
+        row = self.kinds[kind]
         obj = {**row.type_meta, **_copy(obj), **row.type_meta}
         home = metadata.place(row, obj, namespace)
         if row.default:
@@ -116,6 +144,8 @@ class Api:
             obj.pop("status", None)
             if row.initial_status is not None:
                 obj["status"] = _copy(row.initial_status)
+                if row.begin is not None:
+                    row.begin(obj)
         if manager and manager.operation == "Apply" and applied:
             obj["metadata"]["managedFields"] = applied
         elif manager:
@@ -123,7 +153,8 @@ class Api:
         admission.complete(self, row, obj)
         name = obj["metadata"].get("name", "")
         self._validate(row, obj, None)
-        if self.store.get(row.kind, home, name) is not None:
+        charges = admission.review(self, row, obj, None)
+        if self.store.get(row.key, home, name) is not None:
             if obj["metadata"].get("generateName") and not dry_run:
                 # Five random characters clashed: the caller's create is repeated under another name.
                 obj["metadata"].pop("name")
@@ -136,6 +167,7 @@ class Api:
             return obj
         obj["metadata"]["resourceVersion"] = ""  # its place; the store sets it
         metadata.tidy(obj)
+        admission.charge(self, charges)
         self._put(row, obj)
         if row.kind == "Namespace":
             admission.furnish(self, name)
@@ -145,7 +177,7 @@ class Api:
         self, kind: str, obj: Manifest, *, dry_run: bool = False, manager: Manager | None = None
     ) -> Manifest:
         """Replace all but the status. Raises NotFound, Conflict (resourceVersion or uid differ), Invalid."""
-        row = KINDS[kind]
+        row = self.kinds[kind]
         obj = _copy(obj)
         obj["apiVersion"], obj["kind"] = row.api_version, row.kind
         home = metadata.place(row, obj, None)
@@ -157,7 +189,7 @@ class Api:
         self, kind: str, obj: Manifest, *, dry_run: bool = False, manager: Manager | None = None
     ) -> Manifest:
         """Replace the status and nothing else. Raises NotFound, Conflict."""
-        row = KINDS[kind]
+        row = self.kinds[kind]
         home = self._namespace(row, obj["metadata"].get("namespace"))
         record = self._record(row, home, obj["metadata"]["name"])
         old = _full(row, record)
@@ -173,6 +205,10 @@ class Api:
             new["status"] = _copy(obj["status"])
         else:
             new.pop("status", None)
+        if row.custom is not None:
+            if row.default:
+                row.default(new)
+            self._validate(row, new, old)
         self._set_managers(row, old, new, obj, manager)
         return self._store_change(row, record, new, dry_run)
 
@@ -193,8 +229,8 @@ class Api:
         Raises ApplyConflict where others manage a field with another value, unless `force`; and what create
         and update raise.
         """
-        row = KINDS[kind]
-        record = self.store.get(row.kind, self._namespace(row, namespace), name)
+        row = self.kinds[kind]
+        record = self.store.get(row.key, self._namespace(row, namespace), name)
         who = Manager(manager, "Apply", row.api_version, subresource)
         if record is None:
             if subresource:
@@ -224,10 +260,11 @@ class Api:
     ) -> Manifest:
         """Change an object by a patch; `patch_type` is json, merge or strategic.
 
-        `subresource` may be status or scale. `check` sees the patched and the stored object before the write.
+        `subresource` may be status, scale or ephemeralcontainers. `check` sees the patched and the stored
+        object before the write.
         Raises NotFound, Conflict, Invalid, BadRequest.
         """
-        row = KINDS[kind]
+        row = self.kinds[kind]
         record = self._record(row, self._namespace(row, namespace), name)
         old = _full(row, record)
         if subresource == "scale":
@@ -245,6 +282,8 @@ class Api:
             check(new, old)
         if subresource == "status":
             return self.update_status(kind, new, dry_run=dry_run, manager=manager)
+        if subresource == "ephemeralcontainers":
+            return self.update_ephemeral_containers(new, dry_run=dry_run, manager=manager)
         metadata.place(row, new, record.namespace or None)
         return self._replace(row, record, old, new, dry_run, patched=True, manager=manager)
 
@@ -264,7 +303,7 @@ class Api:
         It stays, with a deletionTimestamp, while finalizers hold it or a kubelet ends its containers.
         `preconditions` may hold uid and resourceVersion. Raises NotFound, Conflict, Forbidden.
         """
-        row = KINDS[kind]
+        row = self.kinds[kind]
         record = self._record(row, self._namespace(row, namespace), name)
         obj = _full(row, record)
         admission.on_delete(row, name)
@@ -283,13 +322,17 @@ class Api:
                 return obj, False  # already on its way
         meta["finalizers"] = deletion.finalizers_for(row, obj, propagation_policy)
         started = meta.get("deletionTimestamp")
-        if started is None or grace != meta.get("deletionGracePeriodSeconds"):
+        graceful = row.kind != "Namespace"  # which has a deletionTimestamp and no grace period
+        if started is None or (graceful and grace != meta.get("deletionGracePeriodSeconds")):
             meta["deletionTimestamp"] = rfc3339(self.clock.now() + grace)
-            meta["deletionGracePeriodSeconds"] = grace
+            if graceful:
+                meta["deletionGracePeriodSeconds"] = grace
             if "generation" in meta:
                 meta["generation"] += 1
         if row.kind == "Namespace":
             obj["status"] = {**obj.get("status", {}), "phase": "Terminating"}
+        elif row.kind == "CustomResourceDefinition":
+            registration.begin_deletion(obj, self.now())
         metadata.tidy(obj)
         if deletion.is_done(obj):
             if not dry_run:
@@ -298,7 +341,8 @@ class Api:
                     self._put(row, obj)
                     record = self._record(row, record.namespace, record.name)
                 self._remove(row, record)
-            return obj, True
+            # Only what a kubelet ends goes through a state of being deleted.
+            return (obj if row.kind == "Pod" else _full(row, record)), True
         return self._store_change(row, record, obj, dry_run), False
 
     def bind(self, name: str, namespace: str, node: str) -> None:
@@ -306,7 +350,7 @@ class Api:
 
         Raises NotFound, Conflict when it has one.
         """
-        row = KINDS["Pod"]
+        row = self.kinds["Pod"]
         record = self._record(row, namespace, name)
         pod = _full(row, record)
         if pod["spec"].get("nodeName"):
@@ -317,6 +361,7 @@ class Api:
                 f'Operation cannot be fulfilled on pods/binding "{name}": pod {name} is being deleted'
             )
         pod["spec"]["nodeName"] = node
+        pod["status"].pop("nominatedNodeName", None)  # what was made free for it, it has now
         conditions = pod["status"].setdefault("conditions", [])
         conditions[:] = [condition for condition in conditions if condition["type"] != "PodScheduled"]
         conditions.append(
@@ -330,9 +375,30 @@ class Api:
         )
         self._store_change(row, record, pod, dry_run=False)
 
+    def update_ephemeral_containers(
+        self, pod: Manifest, *, dry_run: bool = False, manager: Manager | None = None
+    ) -> Manifest:
+        """Give a Pod the ephemeral containers of `pod`, and nothing else. Raises NotFound, Conflict, Invalid."""
+        row = self.kinds["Pod"]
+        record = self._record(
+            row, self._namespace(row, pod["metadata"].get("namespace")), pod["metadata"]["name"]
+        )
+        old = _full(row, record)
+        sent = pod["metadata"].get("resourceVersion")
+        if sent and sent != old["metadata"]["resourceVersion"]:
+            raise Conflict.modified(row, record.name)
+        new = ephemeral.replace(old, _copy(pod))
+        errors = FieldErrors()
+        ephemeral.validate(new, old, errors)
+        metadata.refuse(row, new, errors)
+        if new["spec"] != old["spec"]:
+            new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+        self._set_managers(row, old, new, pod, manager)
+        return self._store_change(row, record, new, dry_run)
+
     def finalize(self, namespace: Manifest) -> Manifest:
         """Replace a Namespace's spec.finalizers; one that is being deleted goes when none is left."""
-        row = KINDS["Namespace"]
+        row = self.kinds["Namespace"]
         record = self._record(row, "", namespace["metadata"]["name"])
         new = _full(row, record)
         new["spec"] = {"finalizers": list(namespace.get("spec", {}).get("finalizers") or ())}
@@ -342,7 +408,7 @@ class Api:
 
     def scale(self, kind: str, name: str, namespace: str | None = None) -> Manifest:
         """The autoscaling/v1 Scale of an object."""
-        return scale.of(KINDS[kind], self.get(kind, name, namespace))
+        return scale.of(self.kinds[kind], self.get(kind, name, namespace))
 
     def update_scale(
         self,
@@ -355,7 +421,7 @@ class Api:
         manager: Manager | None = None,
     ) -> Manifest:
         """Set the replicas through a Scale, and return the Scale that resulted."""
-        row = KINDS[kind]
+        row = self.kinds[kind]
         record = self._record(row, self._namespace(row, namespace), name)
         old = _full(row, record)
         changed = scale.apply(row, old, new)
@@ -370,9 +436,14 @@ class Api:
         """
         return self.store.subscribe(callback)
 
-    def record_event(self, obj: Manifest, type: str, reason: str, message: str, *, component: str) -> None:
-        """Report something about an object as a core/v1 Event; a repetition counts up the first one."""
-        self._recorder.record(obj, type, reason, message, component)
+    def record_event(
+        self, obj: Manifest, type: str, reason: str, message: str, *, component: str, host: str = ""
+    ) -> None:
+        """Report something about an object as a core/v1 Event; a repetition counts up the first one.
+
+        `host` is the node that a kubelet reports it from.
+        """
+        self._recorder.record(obj, type, reason, message, component, host)
 
     # Inside
 
@@ -381,7 +452,7 @@ class Api:
         return (namespace or "default") if kind.namespaced else ""
 
     def _record(self, kind: Kind, namespace: str, name: str) -> Record:
-        record = self.store.get(kind.kind, namespace, name)
+        record = self.store.get(kind.key, namespace, name)
         if record is None:
             raise NotFound.of(kind, name)
         return record
@@ -392,6 +463,8 @@ class Api:
         if kind.validate:
             kind.validate(obj, old, errors)
         metadata.refuse(kind, obj, errors)
+        if self._guard is not None:
+            self._guard(kind, obj, old)
 
     def _replace(
         self,
@@ -410,13 +483,18 @@ class Api:
             obj.pop("status", None)
             if "status" in old:
                 obj["status"] = old["status"]
-        admission.on_update(kind, obj, old)
+        admission.on_update(self, kind, obj, old)
         if kind.default:
             kind.default(obj)
+        if kind.prepare:
+            kind.prepare(obj, old)
         self._set_managers(kind, old, obj, obj, manager)
         self._validate(kind, obj, old)
+        charges = admission.review(self, kind, obj, old)
         if kind.kind == "Service":
             allocation.allocate(self.store, obj, old, dry_run=dry_run)
+        if not dry_run:
+            admission.charge(self, charges)
         if kind.generation and _content(obj) != _content(old):
             obj["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
         return self._store_change(kind, record, obj, dry_run)
@@ -439,21 +517,23 @@ class Api:
         if dry_run or dump(bare) == record.body or bare == record.load():
             return obj
         if deletion.is_done(obj):
-            self._put(kind, obj)
-            self._remove(kind, self._record(kind, record.namespace, record.name))
+            # The last finalizer went: watchers see the end, with the object as it was before that write.
+            self._remove(kind, record)
             return obj
         self._put(kind, obj)
         return obj
 
     def _put(self, kind: Kind, obj: Manifest) -> None:
         try:
-            self.store.put(kind.kind, obj, kind.prefix)
+            self.store.put(kind.key, obj, kind.prefix)
+        except ObjectTooLargeError as error:
+            raise ApiError("etcdserver: request is too large") from error
         except StoreUnavailableError as error:
             raise ServiceUnavailable(str(error)) from error
 
     def _remove(self, kind: Kind, record: Record) -> None:
         try:
-            self.store.remove(kind.kind, record.namespace, record.name, kind.prefix)
+            self.store.remove(kind.key, record.namespace, record.name, kind.prefix)
         except StoreUnavailableError as error:
             raise ServiceUnavailable(str(error)) from error
 

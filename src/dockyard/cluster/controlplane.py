@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dockyard.cluster.access.tokens import signing_key
 from dockyard.cluster.api import Api
 from dockyard.cluster.bootstrap import bootstrap
 from dockyard.cluster.http.server import ApiServer
@@ -21,7 +22,8 @@ class ControlPlane:
         `root_ca` is the PEM text that Pods trust the API server by.
         """
         self.store = Store(state)
-        self.api = Api(self.store, clock, root_ca=root_ca)
+        key = signing_key(state.with_name("serviceaccount.key") if state is not None else None)
+        self.api = Api(self.store, clock, root_ca=root_ca, token_key=key)
         self.server = ApiServer(self.api)
         bootstrap(self.api)
 

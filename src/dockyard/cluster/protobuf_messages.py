@@ -145,6 +145,7 @@ IngressPort: 1 name s, 2 number i
 Eviction: 1 metadata ObjectMeta, 2 deleteOptions DeleteOptions*
 SelfSubjectAccessReview: 1 metadata ObjectMeta, 2 spec AccessReviewSpec, 3 status -
 SubjectAccessReview: 1 metadata ObjectMeta, 2 spec AccessReviewSpec, 3 status -
+LocalSubjectAccessReview: 1 metadata ObjectMeta, 2 spec AccessReviewSpec, 3 status -
 AccessReviewSpec: 1 resourceAttributes ResourceAttributes*, 2 nonResourceAttributes NonResourceAttributes*,
     3 user s, 4 groups [s, 6 uid s
 ResourceAttributes: 1 namespace s, 2 verb s, 3 group s, 4 version s, 5 resource s, 6 subresource s, 7 name s
@@ -152,4 +153,9 @@ NonResourceAttributes: 1 path s, 2 verb s
 SelfSubjectRulesReview: 1 metadata ObjectMeta, 2 spec SelfSubjectRulesReviewSpec, 3 status -
 SelfSubjectRulesReviewSpec: 1 namespace s
 SelfSubjectReview: 1 metadata ObjectMeta, 2 status -
+TokenReview: 1 metadata ObjectMeta, 2 spec TokenReviewSpec, 3 status -
+TokenReviewSpec: 1 token s, 2 audiences [s
+TokenRequest: 1 metadata ObjectMeta, 2 spec TokenRequestSpec, 3 status -
+TokenRequestSpec: 1 audiences [s, 3 boundObjectRef BoundObjectReference*, 4 expirationSeconds i*
+BoundObjectReference: 1 kind s, 2 apiVersion s, 3 name s, 4 uid s
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from dockyard.wire.body import IncomingBody
@@ -31,6 +32,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, server: Server, scheme: str) -> None:
         self._server = server
         self._scheme = scheme
+        self._certificate: dict[str, Any] | None = None
         self._flow = Flow()
         self._parser = RequestParser(self)
         self._waiting = b""
@@ -167,8 +169,13 @@ class Connection(asyncio.Protocol):
     def _peer_certificate(self) -> dict[str, Any] | None:
         if self._scheme == "http":
             return None
-        tls = self._transport.get_extra_info("ssl_object")
-        return (tls.getpeercert() or None) if tls is not None else None
+        if self._certificate is None:
+            tls = self._transport.get_extra_info("ssl_object")
+            subject = tls.getpeercert() if tls is not None else None
+            # It says the same in every request of the connection.
+            digest = sha256(tls.getpeercert(binary_form=True)).hexdigest() if subject else ""
+            self._certificate = {**subject, "sha256": digest} if subject else {}
+        return self._certificate or None
 
     def _send_continue(self) -> None:
         if not self._transport.is_closing():

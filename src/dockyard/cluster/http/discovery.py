@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
-from functools import lru_cache
 from typing import Any
 
-from dockyard.cluster.http.paths import GROUPS
-from dockyard.cluster.kinds import KINDS, Kind
+from dockyard.cluster.http.paths import groups_of
+from dockyard.cluster.kinds import Kind, Kinds
 from dockyard.wire.http import Request, Response, json_response
 
 Manifest = dict[str, Any]
@@ -27,9 +27,15 @@ _SUBRESOURCES: dict[str, tuple[str, str, str, list[str]]] = {
     "portforward": ("", "v1", "PodPortForwardOptions", _STREAM),
 }
 _REVIEWS = {
-    "authentication.k8s.io": ("SelfSubjectReview",),
-    "authorization.k8s.io": ("SelfSubjectAccessReview", "SelfSubjectRulesReview", "SubjectAccessReview"),
+    "authentication.k8s.io": ("SelfSubjectReview", "TokenReview"),
+    "authorization.k8s.io": (
+        "LocalSubjectAccessReview",
+        "SelfSubjectAccessReview",
+        "SelfSubjectRulesReview",
+        "SubjectAccessReview",
+    ),
 }
+_LOCAL_REVIEW = "LocalSubjectAccessReview"  # the one that lives in a namespace
 _ORDER = (
     "apps",
     "authentication.k8s.io",
@@ -40,42 +46,45 @@ _ORDER = (
     "policy",
     "rbac.authorization.k8s.io",
     "storage.k8s.io",
+    "apiextensions.k8s.io",
     "scheduling.k8s.io",
     "coordination.k8s.io",
     "discovery.k8s.io",
 )
 
 
-def groups() -> list[str]:
+def groups(kinds: Kinds) -> list[str]:
     """The named groups, in upstream's order of preference."""
-    return sorted(GROUPS, key=lambda group: (_ORDER.index(group) if group in _ORDER else len(_ORDER), group))
+    return sorted(
+        groups_of(kinds), key=lambda group: (_ORDER.index(group) if group in _ORDER else len(_ORDER), group)
+    )
 
 
-def api(request: Request) -> Response:
+def api(kinds: Kinds, request: Request) -> Response:
     """GET /api"""
     if "APIGroupDiscoveryList" in request.headers.get("accept"):
-        return _cached(request, _aggregated(True))
+        return _cached(request, _aggregated(kinds, core=True))
     addresses = [{"clientCIDR": "0.0.0.0/0", "serverAddress": request.headers.get("host")}]
     return json_response({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": addresses})
 
 
-def apis(request: Request) -> Response:
+def apis(kinds: Kinds, request: Request) -> Response:
     """GET /apis"""
     if "APIGroupDiscoveryList" in request.headers.get("accept"):
-        return _cached(request, _aggregated(False))
-    listed = [_group(group) for group in groups()]
+        return _cached(request, _aggregated(kinds, core=False))
+    listed = [_group(kinds, group) for group in groups(kinds)]
     return json_response({"kind": "APIGroupList", "apiVersion": "v1", "groups": listed})
 
 
-def group(name: str) -> Response:
+def group(kinds: Kinds, name: str) -> Response:
     """GET /apis/GROUP"""
-    return json_response({"kind": "APIGroup", "apiVersion": "v1", **_group(name)})
+    return json_response({"kind": "APIGroup", "apiVersion": "v1", **_group(kinds, name)})
 
 
-def resources(name: str, version: str) -> Response:
+def resources(kinds: Kinds, name: str, version: str) -> Response:
     """GET /api/v1 and /apis/GROUP/VERSION"""
     listed: list[Manifest] = []
-    for row in rows(name, version):
+    for row in rows(kinds, name, version):
         entry: Manifest = {
             "name": row.plural,
             "singularName": row.singular,
@@ -87,6 +96,7 @@ def resources(name: str, version: str) -> Response:
             entry["shortNames"] = list(row.short_names)
         if row.categories:
             entry["categories"] = list(row.categories)
+        entry["storageVersionHash"] = _storage_hash(row)
         listed.append(entry)
         for subresource in row.subresources:
             sub_group, sub_version, kind, verbs = _subresource(row, subresource)
@@ -106,20 +116,30 @@ def resources(name: str, version: str) -> Response:
             {
                 "name": plural,
                 "singularName": kind.lower(),
-                "namespaced": False,
+                "namespaced": kind == _LOCAL_REVIEW,
                 "kind": kind,
                 "verbs": ["create"],
             }
         )
     group_version = f"{name}/{version}" if name else version
-    return json_response(
-        {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": listed}
-    )
+    # The core group's list is older than apiVersion in lists.
+    head = {
+        "kind": "APIResourceList",
+        **({"apiVersion": "v1"} if name else {}),
+        "groupVersion": group_version,
+    }
+    return json_response({**head, "resources": listed})
 
 
-def rows(name: str, version: str) -> list[Kind]:
+def _storage_hash(row: Kind) -> str:
+    """Which version is stored, as upstream says it: the head of the hash of group, version and kind."""
+    digest = hashlib.sha256(f"{row.group}/{row.version}/{row.kind}".encode()).digest()
+    return base64.b64encode(digest[:8]).decode()
+
+
+def rows(kinds: Kinds, name: str, version: str) -> list[Kind]:
     """The kinds of a group's version, by plural."""
-    found = [row for row in KINDS.values() if (row.group, row.version) == (name, version)]
+    found = [row for row in kinds.served() if (row.group, row.version) == (name, version)]
     return sorted(found, key=lambda row: row.plural)
 
 
@@ -133,23 +153,24 @@ def _subresource(row: Kind, name: str) -> tuple[str, str, str, list[str]]:
     return _SUBRESOURCES.get(name, (row.group, row.version, row.kind, _CHANGE))
 
 
-def _group(name: str) -> Manifest:
-    versions = [{"groupVersion": f"{name}/{version}", "version": version} for version in GROUPS[name]]
+def _group(kinds: Kinds, name: str) -> Manifest:
+    versions = [
+        {"groupVersion": f"{name}/{version}", "version": version} for version in groups_of(kinds)[name]
+    ]
     return {"name": name, "versions": versions, "preferredVersion": versions[0]}
 
 
-@lru_cache(maxsize=2)
-def _aggregated(core: bool) -> bytes:
+def _aggregated(kinds: Kinds, *, core: bool) -> bytes:
     items = []
-    for name in [""] if core else groups():
+    for name in [""] if core else groups(kinds):
         versions = []
-        for version in ["v1"] if core else GROUPS[name]:
-            listed = [_aggregate(row) for row in rows(name, version)]
+        for version in ["v1"] if core else groups_of(kinds)[name]:
+            listed = [_aggregate(row) for row in rows(kinds, name, version)]
             listed += [
                 {
                     "resource": kind.lower() + "s",
                     "responseKind": {"group": "", "version": "", "kind": kind},
-                    "scope": "Cluster",
+                    "scope": "Namespaced" if kind == _LOCAL_REVIEW else "Cluster",
                     "singularResource": kind.lower(),
                     "verbs": ["create"],
                 }

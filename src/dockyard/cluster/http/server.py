@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import logging
 
+from dockyard.cluster.access import Authorizer, User
+from dockyard.cluster.access.escalation import Guard
 from dockyard.cluster.api import Api
 from dockyard.cluster.errors import ApiError, InternalError, MethodNotAllowed, PathNotFound
-from dockyard.cluster.http import discovery, openapi, reads, reviews, subresources, watching, writes
-from dockyard.cluster.http.authentication import User, authorize, identify
+from dockyard.cluster.http import (
+    discovery,
+    metrics,
+    openapi,
+    openapi_v2,
+    reads,
+    reviews,
+    subresources,
+    watching,
+    writes,
+)
+from dockyard.cluster.http.authentication import identify, impersonate
+from dockyard.cluster.http.authorization import authorize, authorize_creation
+from dockyard.cluster.http.bodies import media_type
 from dockyard.cluster.http.nodes import Answer, NodeApi
 from dockyard.cluster.http.options import list_options
-from dockyard.cluster.http.paths import GROUPS, REVIEW_GROUPS, Target, parse
+from dockyard.cluster.http.paths import REVIEW_GROUPS, Target, groups_of, parse
+from dockyard.cluster.http.yamlform import in_yaml, wants_yaml
 from dockyard.wire.http import (
     ClientDisconnectedError,
     HttpError,
@@ -42,9 +57,16 @@ class ApiServer:
     def __init__(self, api: Api, node: NodeApi | None = None) -> None:
         self.api = api
         self.node = node
+        self._authorizer = Authorizer(api)
 
     async def handle(self, request: Request) -> Answer:
         """Answer one request; a refusal becomes its Status, a bug of ours says that it is one."""
+        answer = await self._answer(request)
+        if isinstance(answer, Response) and wants_yaml(request.headers.get("accept")):
+            return in_yaml(answer)
+        return answer
+
+    async def _answer(self, request: Request) -> Answer:
         try:
             return await self._route(request)
         except ApiError as refusal:
@@ -61,19 +83,25 @@ class ApiServer:
 
     async def _route(self, request: Request) -> Answer:
         path = request.path
-        user = identify(request)
-        try:
-            target = parse(path)
-        except PathNotFound:
-            if not user.is_master:
-                authorize(user, path, _VERBS.get(request.method, "get"), None)
-            raise
-        authorize(user, path, self._verb(request, target), target)
-        if target is not None:
-            if target.subresource:
-                return await subresources.answer(self.api, self.node, target, request)
-            return await self._resource(target, request)
-        return await self._other(path.strip("/"), user, request)
+        user = impersonate(identify(request, self.api.tokens), request, self._authorizer)
+        authorize(self._authorizer, user, request)
+        target = parse(path, self.api.kinds)
+        if target is None:
+            return await self._other(path.strip("/"), user, request)
+        api = self.api
+        if not user.is_master:
+            api = api.guarded(Guard(self._authorizer, user))
+            if self._applies_new(target, request):
+                authorize_creation(self._authorizer, user, request)
+        if target.subresource:
+            return await subresources.answer(api, self.node, target, request)
+        return await self._resource(api, target, request)
+
+    def _applies_new(self, target: Target, request: Request) -> bool:
+        if request.method != "PATCH" or not target.name or target.subresource:
+            return False
+        applies = media_type(request.headers.get("content-type")) == writes.APPLY
+        return applies and self.api.find(target.kind.id, target.name, target.namespace) is None
 
     @staticmethod
     def _verb(request: Request, target: Target | None) -> str:
@@ -85,10 +113,12 @@ class ApiServer:
                 return "deletecollection"
         return verb
 
-    async def _resource(self, target: Target, request: Request) -> Answer:
-        api, method = self.api, request.method
+    async def _resource(self, api: Api, target: Target, request: Request) -> Answer:
+        method = request.method
         if self._verb(request, target) not in target.kind.verbs:
             raise MethodNotAllowed
+        if target.kind.group == metrics.GROUP:
+            return metrics.answer(api, target, request)
         if target.name:
             if method in ("GET", "HEAD"):
                 return reads.get_one(api, target, request)
@@ -119,40 +149,52 @@ class ApiServer:
         if path == "version":
             return json_response(_version())
         if path == "":
-            return json_response({"paths": _paths()})
+            return json_response({"paths": _paths(groups_of(self.api.kinds))})
         if path == "api":
-            return discovery.api(request)
+            return discovery.api(self.api.kinds, request)
         if path == "apis":
-            return discovery.apis(request)
+            return discovery.apis(self.api.kinds, request)
         if path == "api/v1":
-            return discovery.resources("", "v1")
-        if parts[0] == "apis" and parts[1] in GROUPS:
+            return discovery.resources(self.api.kinds, "", "v1")
+        if parts[0] == "apis" and parts[1] in groups_of(self.api.kinds):
             return await self._group(parts[1:], user, request)
         if parts[:2] == ["openapi", "v3"]:
-            return openapi.document("/".join(parts[2:]), request) if len(parts) > 2 else openapi.root()
-        # Also /openapi/v2: kubectl wants that as protobuf only and goes on without it.
-        # Differs: a `kind: List` can't be applied, because kubectl validates that one kind with version 2
-        # alone; several documents in one file do the same, and work.
+            kinds = self.api.kinds
+            if len(parts) == 2:
+                return openapi.root(kinds, request)
+            return openapi.document(kinds, "/".join(parts[2:]), request)
+        if path == "openapi/v2":
+            return openapi_v2.document(request)
         return text_response("404 page not found\n", 404)
 
     async def _group(self, parts: list[str], user: User, request: Request) -> Response:
-        group = parts[0]
+        group, kinds = parts[0], self.api.kinds
         if len(parts) == 1:
-            return discovery.group(group)
-        if parts[1] not in GROUPS[group]:
+            return discovery.group(kinds, group)
+        if parts[1] not in groups_of(kinds)[group]:
             raise PathNotFound
         if len(parts) == 2:
-            return discovery.resources(group, parts[1])
-        if group in REVIEW_GROUPS and len(parts) == 3:
-            return await reviews.review(group, parts[2], user, request)
+            return discovery.resources(kinds, group, parts[1])
+        if group in REVIEW_GROUPS:
+            return await reviews.review(self.api, self._authorizer, user, parts, request)
         raise PathNotFound
 
 
-def _paths() -> list[str]:
-    groups = [f"/apis/{group}" for group in GROUPS]
-    versions = [f"/apis/{group}/{version}" for group, found in GROUPS.items() for version in found]
-    rest = ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"]
-    return sorted([*rest, *groups, *versions])
+def _paths(groups: dict[str, list[str]]) -> list[str]:
+    named = [f"/apis/{group}" for group in groups]
+    versions = [f"/apis/{group}/{version}" for group, found in groups.items() for version in found]
+    rest = [
+        "/api",
+        "/api/v1",
+        "/apis",
+        "/healthz",
+        "/livez",
+        "/openapi/v2",
+        "/openapi/v3",
+        "/readyz",
+        "/version",
+    ]
+    return sorted([*rest, *named, *versions])
 
 
 def _version() -> dict[str, str]:

@@ -6,13 +6,13 @@ from typing import Any
 
 from dockyard.cluster.api import Api
 from dockyard.cluster.deletion import DeleteOptions
+from dockyard.cluster.disruption import evict
 from dockyard.cluster.errors import (
     BadRequest,
     Invalid,
     MethodNotAllowed,
     PathNotFound,
     ServiceUnavailable,
-    TooManyRequests,
 )
 from dockyard.cluster.fields import FieldErrors
 from dockyard.cluster.http import writes
@@ -21,9 +21,9 @@ from dockyard.cluster.http.nodes import Answer, NodeApi
 from dockyard.cluster.http.options import write_options
 from dockyard.cluster.http.paths import Target
 from dockyard.cluster.http.reads import get_one
+from dockyard.cluster.http.tokenrequests import request_token
 from dockyard.cluster.kinds import Kind
 from dockyard.cluster.scale import SCALE
-from dockyard.cluster.selectors import matches
 from dockyard.wire.http import Request, Response, json_response
 
 Manifest = dict[str, Any]
@@ -43,8 +43,8 @@ async def answer(api: Api, node: NodeApi | None, target: Target, request: Reques
             return get_one(api, target, request)
         if method not in ("PUT", "PATCH"):
             raise MethodNotAllowed
-        # Differs: ephemeral containers and in-place resize are refused.
-        if name != "status":
+        # Differs: a running Pod can't be given other resources; its `resize` subresource refuses that.
+        if name == "resize":
             raise PathNotFound
         return await (writes.update if method == "PUT" else writes.patch)(api, target, request)
     if name == "finalize" and method == "PUT":
@@ -53,13 +53,15 @@ async def answer(api: Api, node: NodeApi | None, target: Target, request: Reques
         return await _scale(api, target, request)
     if name == "binding" and method == "POST":
         return await _bind(api, target, request)
+    if name == "token" and method == "POST":
+        return await request_token(api, target, request)
     if name == "eviction" and method == "POST":
         return await _evict(api, target, request)
     raise MethodNotAllowed
 
 
 async def _scale(api: Api, target: Target, request: Request) -> Response:
-    kind = target.kind.kind
+    kind = target.kind.id
     if request.method == "GET":
         return json_response(api.scale(kind, target.name, target.namespace))
     if request.method == "PATCH":
@@ -95,40 +97,13 @@ async def _evict(api: Api, target: Target, request: Request) -> Response:
     eviction = read_object(_EVICTION, body, request.headers.get("content-type"), "Ignore").obj
     named = (eviction.get("metadata") or {}).get("name")
     if named and named != target.name:
-        raise BadRequest(f"name in URL does not match name in Eviction object: {target.name}, {named}")
+        raise BadRequest("name in URL does not match name in Eviction object")
     options = DeleteOptions.of(eviction.get("deleteOptions") or {})
-    pod = api.get("Pod", target.name, target.namespace)
-    _check_budgets(api, pod)
     dry_run = options.dry_run or write_options(request.query, "CreateOptions").dry_run
-    api.delete(
-        "Pod",
-        target.name,
-        target.namespace,
-        grace_period_seconds=options.grace_period_seconds,
-        propagation_policy=options.propagation_policy,
-        dry_run=dry_run,
-    )
+    evict(api, target.name, target.namespace, options, dry_run=dry_run)
     return json_response(
         {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}, 201
     )
-
-
-def _check_budgets(api: Api, pod: Manifest) -> None:
-    if pod["status"].get("phase") in ("Succeeded", "Failed", "Pending"):
-        return
-    for budget in api.list("PodDisruptionBudget", pod["metadata"]["namespace"]):
-        if not matches(budget["spec"].get("selector"), pod["metadata"].get("labels")):
-            continue
-        if budget["status"].get("disruptionsAllowed", 0) < 1:
-            name, status = budget["metadata"]["name"], budget["status"]
-            why = (
-                f"The disruption budget {name} needs {status.get('desiredHealthy', 0)} healthy pods and has "
-                f"{status.get('currentHealthy', 0)} currently"
-            )
-            raise TooManyRequests(
-                "Cannot evict pod as it would violate the pod's disruption budget.",
-                {"causes": [{"reason": "DisruptionBudget", "message": why}]},
-            )
 
 
 async def _on_node(api: Api, node: NodeApi | None, target: Target, request: Request) -> Answer:
@@ -137,7 +112,7 @@ async def _on_node(api: Api, node: NodeApi | None, target: Target, request: Requ
         _check_log_options(target.name, request)
     if target.subresource == "proxy" and target.kind.kind == "Service" and name in ("http", "https") and port:
         name, _, port = port.partition(":")  # scheme:name:port
-    obj = api.get(target.kind.kind, name if target.subresource == "proxy" else target.name, target.namespace)
+    obj = api.get(target.kind.id, name if target.subresource == "proxy" else target.name, target.namespace)
     if node is None:
         raise ServiceUnavailable("the node is not running")
     if target.subresource == "proxy":

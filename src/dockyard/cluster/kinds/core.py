@@ -188,6 +188,7 @@ ROWS = (
         "ServiceAccount",
         "serviceaccounts",
         short_names=("sa",),
+        subresources=("token",),
         returns_deleted=True,
     ),
     Kind(

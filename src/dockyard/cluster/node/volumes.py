@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 import shutil
 from pathlib import Path
 from typing import NamedTuple
 
 from dockyard.cluster.api import Api
+from dockyard.cluster.node.claims import ClaimError, directory_of
 from dockyard.cluster.node.env import (
     ConfigError,
     allocatable,
@@ -18,12 +17,13 @@ from dockyard.cluster.node.env import (
     pod_field,
     resource_field,
 )
+from dockyard.cluster.node.hostpath import HostPathError, HostPaths
+from dockyard.cluster.node.tokens import PodTokens
 from dockyard.cluster.store import Manifest
 from dockyard.runtime.spec import Mount
 
 # The link that is swapped in one step when a volume changes, as upstream's AtomicWriter does it.
 _CURRENT = "..data"
-_TOKEN_SECONDS = 3607
 
 
 class VolumeError(Exception):
@@ -38,11 +38,14 @@ class File(NamedTuple):
 
 
 class Volumes:
-    """One Pod's volumes under `root`."""
+    """One Pod's volumes: under `root`, but for those that are directories of the machine."""
 
-    def __init__(self, api: Api, root: Path, pod_ip: str = "") -> None:
+    def __init__(self, api: Api, root: Path, paths: HostPaths, pod_ip: str = "") -> None:
         self._api = api
         self._root = root
+        self._paths = paths
+        self._places: dict[str, Path] = {}
+        self._tokens = PodTokens(api)
         self.pod_ip = pod_ip
 
     def set_up(self, pod: Manifest) -> None:
@@ -54,13 +57,14 @@ class Volumes:
                 if not path.is_dir():
                     path.mkdir(parents=True)
                     path.chmod(0o777)
-            elif "hostPath" in volume:
-                self._check_host_path(volume)
+            elif any(kind in volume for kind in ("hostPath", "persistentVolumeClaim", "ephemeral")):
+                if volume["name"] not in self._places:  # once: what is mounted stays, whatever its claim does
+                    self._places[volume["name"]] = self._place(pod, volume)
             elif (files := self._files(pod, volume)) is not None:
                 _write(path, files)
             else:
                 kind = next((key for key in volume if key != "name"), "?")
-                # Differs: persistentVolumeClaim, csi, nfs and the other kinds of storage are not mounted yet.
+                # Differs: csi, nfs and the other kinds of storage outside of this machine are not mounted.
                 raise VolumeError(_failed(volume, f"volumes of type {kind} are not supported on this node"))
 
     def mounts(self, pod: Manifest, container: Manifest, values: dict[str, str]) -> tuple[Mount, ...]:
@@ -69,12 +73,13 @@ class Volumes:
         found = []
         for mount in container.get("volumeMounts") or ():
             volume = volumes[mount["name"]]
-            source = Path(volume["hostPath"]["path"]) if "hostPath" in volume else self._root / volume["name"]
+            source = self._places.get(volume["name"], self._root / volume["name"])
             sub_path = mount.get("subPath") or expand(mount.get("subPathExpr") or "", values)
             if sub_path:
                 source = self._sub_path(source, sub_path, volume)
             projected = any(kind in volume for kind in ("configMap", "secret", "downwardAPI", "projected"))
-            read_only = bool(mount.get("readOnly")) or projected
+            only_read = bool((volume.get("persistentVolumeClaim") or {}).get("readOnly"))
+            read_only = bool(mount.get("readOnly")) or projected or only_read
             found.append(Mount(mount["mountPath"], source, read_only))
         return tuple(found)
 
@@ -86,23 +91,22 @@ class Volumes:
     def _sub_path(source: Path, sub_path: str, volume: Manifest) -> Path:
         target = source / sub_path
         if not target.exists():
-            if "emptyDir" not in volume and "hostPath" not in volume:
+            if any(kind in volume for kind in ("configMap", "secret", "downwardAPI", "projected")):
                 raise ConfigError(f'failed to prepare subPath for volumeMount "{volume["name"]}"')
             target.mkdir(parents=True)
         # The file itself and not the link to it, so that it never follows the volume: as upstream.
         return target.resolve()
 
-    @staticmethod
-    def _check_host_path(volume: Manifest) -> None:
-        path, kind = Path(volume["hostPath"]["path"]), volume["hostPath"].get("type") or ""
-        if kind == "DirectoryOrCreate":
-            path.mkdir(parents=True, exist_ok=True)
-        elif kind == "FileOrCreate":
-            path.touch()
-        elif kind == "" and not path.exists():
-            path.mkdir(parents=True, exist_ok=True)
-        elif (kind == "Directory" and not path.is_dir()) or (kind == "File" and not path.is_file()):
-            raise VolumeError(_failed(volume, f"hostPath type check failed: {path} is not a {kind.lower()}"))
+    def _place(self, pod: Manifest, volume: Manifest) -> Path:
+        """The machine's directory or file that a volume stands for."""
+        try:
+            if "hostPath" in volume:
+                return self._paths.open(volume["hostPath"]["path"], volume["hostPath"].get("type") or "")
+            return directory_of(self._api, self._paths, pod, volume)
+        except HostPathError as error:
+            raise VolumeError(_failed(volume, str(error))) from error
+        except ClaimError as error:
+            raise VolumeError(str(error)) from error
 
     def _files(self, pod: Manifest, volume: Manifest) -> dict[str, File] | None:
         try:
@@ -133,7 +137,7 @@ class Volumes:
             return self._downward(pod, source["downwardAPI"], mode)
         if "serviceAccountToken" in source:
             token = source["serviceAccountToken"]
-            return {token.get("path", "token"): File(self._token(pod, token), mode)}
+            return {token.get("path", "token"): File(self._tokens.token(pod, token), mode)}
         raise ConfigError(f"projected source {sorted(source)} is not supported on this node")
 
     def _from_object(
@@ -167,19 +171,6 @@ class Volumes:
                 text = resource_field(pod, container, reference, allocatable(self._api))
             found[item["path"]] = File(text.encode(), item.get("mode") or mode)
         return found
-
-    def _token(self, pod: Manifest, source: Manifest) -> bytes:
-        # Differs: an unsigned token that names its bearer; it opens nothing, because the API server of this
-        # cluster admits clients by certificate only.
-        metadata = pod["metadata"]
-        claims = {
-            "aud": [source.get("audience") or "https://kubernetes.default.svc.cluster.local"],
-            "sub": f"system:serviceaccount:{metadata['namespace']}:{pod['spec']['serviceAccountName']}",
-            "pod": {"name": metadata["name"], "uid": metadata["uid"]},
-        }
-        parts = [json.dumps({"alg": "none"}), json.dumps(claims)]
-        encoded = [base64.urlsafe_b64encode(part.encode()).rstrip(b"=") for part in parts]
-        return b".".join([*encoded, b""])
 
 
 def _failed(volume: Manifest, why: str) -> str:

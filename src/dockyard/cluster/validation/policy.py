@@ -125,7 +125,9 @@ def validate_role(obj: Manifest, old: Manifest | None, errors: FieldErrors) -> N
 def validate_binding(obj: Manifest, old: Manifest | None, errors: FieldErrors) -> None:
     role = obj.get("roleRef") or {}
     if old is not None and role != old["roleRef"]:
-        errors.invalid("roleRef", role, "cannot change roleRef")
+        # Upstream shows the field of its internal type, whose names begin with capitals.
+        shown = {"APIGroup": role.get("apiGroup"), "Kind": role.get("kind"), "Name": role.get("name")}
+        errors.invalid("roleRef", shown, "cannot change roleRef")
     allowed = ("Role", "ClusterRole") if obj["kind"] == "RoleBinding" else ("ClusterRole",)
     if role.get("kind") not in allowed:
         errors.not_supported("roleRef.kind", role.get("kind", ""), allowed, keep_order=True)
