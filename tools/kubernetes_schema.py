@@ -39,6 +39,19 @@ SCALARS = {
     META + "MicroTime": "M",
     META + "FieldsV1": "any",
     "io.k8s.apimachinery.pkg.runtime.RawExtension": "any",
+    # What a schema may hold beside schemas: any JSON.
+    **dict.fromkeys(
+        (
+            "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1." + name
+            for name in (
+                "JSON",
+                "JSONSchemaPropsOrArray",
+                "JSONSchemaPropsOrBool",
+                "JSONSchemaPropsOrStringArray",
+            )
+        ),
+        "any",
+    ),
 }
 
 Schema = dict[str, Any]
@@ -80,7 +93,7 @@ def lists(definitions: dict[str, Schema], kinds: dict[str, str]) -> list[str]:
 
 def reference(schema: Schema) -> str | None:
     text = schema.get("$ref")
-    return text.removeprefix("#/$defs/") if text else None
+    return text.removeprefix("#/$defs/") if isinstance(text, str) else None  # a field may have that name
 
 
 def closure(definitions: dict[str, Schema], roots: list[str]) -> list[str]:

@@ -34,6 +34,7 @@ class FakeProcess:
         self.signals: list[int] = []
         self.ignores: set[int] = set()
         self.on_signal: Callable[[int], None] | None = None
+        self.used = self.counted = 0.0  # seconds of CPU, and of those in which they were counted
         self._clock = clock
         self._sinks: list[Callable[[int, bytes], None]] = []
         self._exited: asyncio.Future[FakeExit] = asyncio.get_running_loop().create_future()
@@ -136,6 +137,8 @@ class FakeNetwork:
         self.services: dict[tuple[str, int], Sequence[tuple[str, int]]] = {}
         self.servers: dict[str, Callable[[str], int]] = {}
         self.pod_names: dict[str, str] = {}
+        self.cut_off: set[str] = set()
+        self.policies: dict[str, tuple[Any, Any]] = {}
         self._count = 0
 
     def attach(
@@ -153,6 +156,15 @@ class FakeNetwork:
 
     def detach(self, sandbox: str) -> None:
         self.addresses.pop(sandbox, None)
+
+    def set_policy(self, sandbox: str, ingress: Any, egress: Any) -> None:
+        self.policies[sandbox] = (ingress, egress)
+
+    def cut(self, sandboxes: Iterable[str]) -> None:
+        self.cut_off.update(sandboxes)
+
+    def restore(self, sandboxes: Iterable[str]) -> None:
+        self.cut_off.difference_update(sandboxes)
 
     def set_names(self, group: str, names: Mapping[str, Sequence[str]]) -> None:
         for name, addresses in names.items():
@@ -178,6 +190,13 @@ class FakeNetwork:
         return reader, _Writer(server, reader)
 
 
+@dataclass(frozen=True)
+class FakeUsage:
+    cpu: int
+    memory: int = 3 << 20
+    cache: int = 1 << 20
+
+
 class FakeRuntime:
     """Containers by the name of their Pod; `programs[argv0]` sets up what a process does."""
 
@@ -189,6 +208,7 @@ class FakeRuntime:
         self.programs: dict[str, Callable[[FakeProcess], None]] = {}
         self.execs: dict[str, Callable[[FakeProcess], None]] = {}
         self.start_seconds: Callable[[], float] = lambda: 0.0
+        self.cores: Callable[[str], float] = lambda pod: 0.0
         self.started: list[ContainerSpec] = []
         self.processes: dict[str, FakeProcess] = {}
 
@@ -216,6 +236,14 @@ class FakeRuntime:
         else:
             program(started)
         return started
+
+    async def usage(self, container_id: str) -> FakeUsage:
+        """What the container has used: `cores(pod name)` all the time since it started."""
+        process = self.processes[container_id]
+        seconds = self.clock.now() - process.started_at
+        process.used += (seconds - process.counted) * self.cores(process.pod)
+        process.counted = seconds
+        return FakeUsage(round(process.used * 1e9))
 
     async def remove(self, container_id: str) -> None:
         process = self.processes.pop(container_id, None)

@@ -47,6 +47,13 @@ class FieldErrors(list[FieldError]):
     def too_long(self, path: str, limit: int) -> None:
         self._add("FieldValueTooLong", path, "Too long", f"may not be more than {limit} bytes")
 
+    def too_many(self, path: str, count: int, limit: int) -> None:
+        self._add("FieldValueTooMany", path, f"Too many: {count}", f"must have at most {limit} items")
+
+    def broken_rule(self, path: str, problem: str) -> None:
+        """A CEL rule of a custom resource that doesn't hold; its message shows no value."""
+        self._add("FieldValueInvalid", path, "Invalid value", problem)
+
     def not_supported(
         self, path: str, value: Any, supported: Iterable[str], *, keep_order: bool = False
     ) -> None:

@@ -10,7 +10,7 @@ from dockyard.cluster.store import Manifest
 
 def condition(obj: Manifest, kind: str) -> Manifest | None:
     """The condition of this type, or None."""
-    for found in obj.get("status", {}).get("conditions", ()):
+    for found in obj.get("status", {}).get("conditions") or ():
         if found["type"] == kind:
             result: Manifest = found
             return result

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from dockyard.cluster.custom import jsonpath
 from dockyard.cluster.errors import BadRequest, Conflict, Invalid
 from dockyard.cluster.fields import FieldErrors
 from dockyard.cluster.kinds.kind import Kind
@@ -19,9 +20,9 @@ def of(kind: Kind, obj: Manifest) -> Manifest:
     """The Scale that shows an object's replicas."""
     meta = obj["metadata"]
     shown = {key: meta[key] for key in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")}
-    spec: Manifest = {"replicas": obj["spec"]["replicas"]} if obj["spec"].get("replicas") else {}
-    status: Manifest = {"replicas": obj.get("status", {}).get("replicas", 0)}
-    selector = selector_text(obj["spec"].get("selector") or {})
+    replicas, current, selector = _custom(kind, obj) if kind.custom else _built_in(obj)
+    spec: Manifest = {"replicas": replicas} if replicas else {}
+    status: Manifest = {"replicas": current}
     if selector:
         status["selector"] = selector
     return {
@@ -31,6 +32,24 @@ def of(kind: Kind, obj: Manifest) -> Manifest:
         "spec": spec,
         "status": status,
     }
+
+
+def _built_in(obj: Manifest) -> tuple[int, int, str]:
+    """Replicas wanted and there, and the selector as text."""
+    current = (obj.get("status") or {}).get("replicas", 0)
+    return obj["spec"].get("replicas", 0), current, selector_text(obj["spec"].get("selector") or {})
+
+
+def _custom(kind: Kind, obj: Manifest) -> tuple[int, int, str]:
+    """The same of a custom object: where its definition says that they are."""
+    paths = (kind.custom.scale if kind.custom else None) or {}
+
+    def at(name: str, otherwise: Any) -> Any:
+        path = paths.get(name)
+        found = jsonpath.find(obj, path) if path else []
+        return found[0] if found else otherwise
+
+    return at("specReplicasPath", 0), at("statusReplicasPath", 0), at("labelSelectorPath", "")
 
 
 def selector_text(selector: Manifest) -> str:
@@ -68,5 +87,6 @@ def apply(kind: Kind, obj: Manifest, scale: Manifest) -> Manifest:
         errors.invalid("spec.replicas", replicas, "must be greater than or equal to 0")
         raise Invalid.of("Scale.autoscaling", meta["name"], errors)
     changed = copy.deepcopy(obj)
-    changed["spec"]["replicas"] = replicas
+    path = (kind.custom.scale or {}).get("specReplicasPath") if kind.custom else None
+    jsonpath.place(changed, path or ".spec.replicas", replicas)
     return changed

@@ -42,10 +42,19 @@ class Selection(NamedTuple):
 
 
 class Change(NamedTuple):
-    """One event as this watcher sees it: leaving the selection is DELETED, entering it ADDED."""
+    """One event as this watcher sees it: leaving the selection is DELETED, entering it ADDED.
+
+    `stored` are the store's own bytes, so that what waits for a thousand watchers is there once.
+    """
 
     type: EventType
-    body: bytes
+    prefix: bytes
+    stored: bytes
+
+    @property
+    def body(self) -> bytes:
+        """The object's JSON with kind and apiVersion, in the version that is watched."""
+        return self.prefix + self.stored[1:]
 
     @property
     def object(self) -> Manifest:
@@ -91,13 +100,13 @@ class Watch:
         if self.overflowed:
             return
         self.revision = event.revision
-        if event.kind != self._selection.kind.kind:
+        if event.kind != self._selection.kind.key:
             return
         change = self._seen(event)
         if change is None:
             return
         self._queue.append(change)
-        self._bytes += len(change.body)
+        self._bytes += len(change.stored)
         if len(self._queue) > QUEUE_EVENTS or self._bytes > QUEUE_BYTES:
             self.overflowed = True
             self._queue.clear()
@@ -108,12 +117,15 @@ class Watch:
     def _seen(self, event: Event) -> Change | None:
         was = event.previous is not None and self._selection.includes(event.previous)
         if event.type == "DELETED":
-            return Change("DELETED", event.body) if was else None
+            return self._change("DELETED", event.record.body) if was else None
         now = self._selection.includes(event.record)
         if now:
-            return Change("MODIFIED" if was else "ADDED", event.body)
+            return self._change("MODIFIED" if was else "ADDED", event.record.body)
         if not was or event.previous is None:
             return None
         last = event.previous.load()
         last["metadata"]["resourceVersion"] = str(event.revision)
-        return Change("DELETED", event.prefix + dump(last)[1:])
+        return self._change("DELETED", dump(last))
+
+    def _change(self, type: EventType, stored: bytes) -> Change:
+        return Change(type, self._selection.kind.prefix, stored)

@@ -67,6 +67,7 @@ class Network:
         self._members: dict[str, _Member] = {}
         self._next_index = 0
         self._services: dict[tuple[str, str, int], list[tuple[str, int]]] = {}
+        self._policies: dict[str, dict[str, Any]] = {}
         self._subnets: dict[str, tuple[str, str]] = {}
         self._names = Names()
         self._name_server = NameServer(self._names, self._asker)
@@ -203,6 +204,26 @@ class Network:
         """Forget a virtual address's port: connections to it are no longer answered."""
         self._services.pop((group, address, port), None)
         self._push({"op": "service", "group": group, "address": address, "port": port, "backends": None})
+
+    # Policies
+
+    def set_policy(
+        self, sandbox: str, ingress: list[dict[str, Any]] | None, egress: list[dict[str, Any]] | None
+    ) -> None:
+        """Let a sandbox take and make new connections by these rules only; None: all of that direction.
+
+        A rule is {"ports": None or [kind of socket, first, last] each, "sandboxes": None for everybody or
+        names, "blocks": [cidr, [cidr, ...]] each, an address range and what of it doesn't count}. A sandbox
+        always reaches itself, and the node reaches it by `dial`. It may be set before the sandbox is there.
+        Differs: connections that stand when a network policy comes go on.
+        """
+        policy = {"sandbox": sandbox, "ingress": ingress, "egress": egress}
+        if ingress is None and egress is None:
+            if self._policies.pop(sandbox, None) is None:
+                return
+        else:
+            self._policies[sandbox] = policy
+        self._push({"op": "policy", **policy})
 
     # Faults
 
@@ -365,6 +386,8 @@ class Network:
             self._push({"op": "subnet", "group": group, "subnet": subnet, "gateway": gateway})
         for member in self._members.values():
             self._announce(member)
+        for policy in self._policies.values():
+            self._push({"op": "policy", **policy})
         for key in self._services:
             self._push(self._service_message(*key))
         self._push({"op": "ready"})

@@ -226,7 +226,7 @@ class Answers:
     def _route(self, sandbox: Sandbox, address: bytes, port: int, held: Held | None) -> Route:
         ipv6 = len(address) != 4
         if ipv6 and address not in (_LOOPBACK, _ALL):
-            return Outside() if sandbox.outside else Refused(errno.ENETUNREACH)
+            return self._tables.route_ipv6_outside(sandbox, address, port, held.kind if held else STREAM)
         if held is not None:
             return self._tables.route(sandbox, address, port, held.kind, ipv6)
         as_stream = self._tables.route(sandbox, address, port, STREAM, ipv6)

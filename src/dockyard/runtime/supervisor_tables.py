@@ -6,6 +6,7 @@ import socket
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from dockyard.runtime import policies
 from dockyard.runtime.addresses import IPV6_OFFSET, LOCALHOST_OFFSET, SERVICE_PREFIX, Block
 
 ANY = b"\0\0\0\0"
@@ -94,6 +95,7 @@ class Tables:
         self._services: dict[tuple[bytes, int], dict[str, Service]] = {}
         self._subnets: dict[str, Subnet] = {}
         self._virtual: dict[tuple[str, bytes], Sandbox] = {}
+        self._policies: dict[str, policies.Policy] = {}
 
     def apply(self, message: dict[str, Any]) -> None:
         """Take in one message of the daemon's Network; what refers to a lost sandbox is ignored."""
@@ -123,6 +125,12 @@ class Tables:
             self._set_subnet(message)
         elif operation == "service":
             self._set_service(message)
+        elif operation == "policy":
+            # It may come before its sandbox, which then has it from its first call on.
+            policy = policies.read(message)
+            self._policies[message["sandbox"]] = policy
+            if policy == policies.OPEN:
+                del self._policies[message["sandbox"]]
         elif operation == "bound" and message["sandbox"] in self.sandboxes:
             key = (message["kind"], socket.inet_aton(message["address"]), message["port"])
             self.sandboxes[message["sandbox"]].ports[key] = message["real"]
@@ -206,16 +214,37 @@ class Tables:
             return self._towards(sandbox, sandbox.localhost, (sandbox.localhost, sandbox.own), port, kind)
         if address == self.dns:
             real = self.dns_port if port == 53 else port
-            return Dropped() if sandbox.cut else Towards(sandbox.own, ((address, real),))
+            stopped = sandbox.cut or not self._may_leave(sandbox, policies.NAME_SERVER, address, kind, port)
+            return Dropped() if stopped else Towards(sandbox.own, ((address, real),))
         if address == self.gateway:
-            return self._route_to_machine(sandbox, port)
+            return self._route_to_machine(sandbox, port, kind)
         return self._route_to_neighbour(sandbox, address, port, kind)
 
-    def _route_to_machine(self, sandbox: Sandbox, port: int) -> Route:
+    def route_ipv6_outside(self, sandbox: Sandbox, address: bytes, port: int, kind: int) -> Route:
+        """Decide where `sandbox` gets when it connects to an IPv6 address, none of which are ours."""
+        if not sandbox.outside:
+            return Refused(errno.ENETUNREACH)
+        return Outside() if self._may_leave(sandbox, "", address, kind, port) else Refused(errno.ENETUNREACH)
+
+    def _may_leave(self, sandbox: Sandbox, peer: str, address: bytes, kind: int, port: int) -> bool:
+        rules = self._policies.get(sandbox.name, policies.OPEN).egress
+        return policies.allows(rules, peer, address, kind, port)
+
+    def _may_meet(self, sandbox: Sandbox, other: Sandbox, kind: int, port: int) -> bool:
+        """Whether both's policies let one connect to a port of the other; nobody is kept from himself."""
+        if sandbox is other:
+            return True
+        if not self._may_leave(sandbox, other.name, other.own, kind, port):
+            return False
+        rules = self._policies.get(other.name, policies.OPEN).ingress
+        return policies.allows(rules, sandbox.name, sandbox.own, kind, port)
+
+    def _route_to_machine(self, sandbox: Sandbox, port: int, kind: int) -> Route:
         """As through a bridge's gateway: servers of the machine that listen on every address are there."""
         if not sandbox.outside:
             return Refused(errno.ENETUNREACH)
-        return Dropped() if sandbox.cut else Towards(sandbox.own, ((self.gateway, port),))
+        stopped = sandbox.cut or not self._may_leave(sandbox, "", self.gateway, kind, port)
+        return Dropped() if stopped else Towards(sandbox.own, ((self.gateway, port),))
 
     def _route_outside(self, sandbox: Sandbox, address: bytes, port: int, kind: int) -> Route:
         wanted = ipaddress.IPv4Address(address)
@@ -225,12 +254,14 @@ class Tables:
             if group not in sandbox.groups:
                 return Dropped() if sandbox.outside else Refused(errno.ENETUNREACH)
             if address == subnet.gateway:
-                return self._route_to_machine(sandbox, port)
+                return self._route_to_machine(sandbox, port, kind)
             other = self._virtual.get((group, address))
             if other is None:
                 return Refused(errno.EHOSTUNREACH)
             return self._route_to_neighbour(sandbox, other.own, port, kind)
-        return Outside() if sandbox.outside else Refused(errno.ENETUNREACH)
+        if not sandbox.outside:
+            return Refused(errno.ENETUNREACH)
+        return Outside() if self._may_leave(sandbox, "", address, kind, port) else Dropped()
 
     def _towards(
         self, owner: Sandbox, source: bytes, addresses: tuple[bytes, ...], port: int, kind: int
@@ -250,6 +281,8 @@ class Tables:
             return Dropped() if address == self.hole else Refused(errno.EHOSTUNREACH)
         if other is not sandbox and (sandbox.cut or other.cut or not sandbox.groups & other.groups):
             return Dropped()
+        if not self._may_meet(sandbox, other, kind, port):
+            return Dropped()
         return self._towards(other, sandbox.own, (address,), port, kind)
 
     def _route_to_service(self, sandbox: Sandbox, address: bytes, port: int, kind: int) -> Route:
@@ -264,7 +297,7 @@ class Tables:
         backend, backend_port = service.backends[service.turn]
         if self._is_ours(backend):
             return self._route_to_neighbour(sandbox, backend, backend_port, kind)
-        if sandbox.cut:
+        if sandbox.cut or not self._may_leave(sandbox, "", backend, kind, backend_port):
             return Dropped()
         return Towards(sandbox.own, ((backend, backend_port),))
 

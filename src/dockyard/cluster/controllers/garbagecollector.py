@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from dockyard.cluster.api import Api
 from dockyard.cluster.deletion import FOREGROUND, ORPHAN
-from dockyard.cluster.kinds import KINDS
+from dockyard.cluster.kinds import Kinds
 from dockyard.cluster.manager import Controller, Key
 from dockyard.cluster.podstate import is_terminating
 from dockyard.cluster.store import Event, Manifest
@@ -39,11 +39,11 @@ class GarbageCollector:
 
     def existing(self) -> Iterable[Key]:
         found = []
-        for kind in KINDS.values():
+        for kind in self._api.kinds.values():
             if kind.kind == "Event":
                 continue
-            for obj in self._api.list(kind.kind):
-                place = _Place(kind.kind, obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
+            for obj in self._api.list(kind.key):
+                place = _Place(kind.key, obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
                 self._index(place, {}, obj)
                 if _owners(obj) or _gc_finalizers(obj):
                     found.append(place.key)
@@ -58,7 +58,7 @@ class GarbageCollector:
             self._index(place, new, {})
             woken = [dependent.key for dependent in self._dependents.get(new["metadata"]["uid"], ())]
             # An owner that waits for its dependents looks again.
-            woken += [_owner_place(place.namespace, owner).key for owner in _owners(new)]
+            woken += [_owner_place(self._api.kinds, place.namespace, owner).key for owner in _owners(new)]
             return woken
         if _owners(old) != _owners(new):
             self._index(place, old, new)
@@ -71,7 +71,7 @@ class GarbageCollector:
     def reconcile(self, key: Key) -> None:
         """Delete the object, or free its dependents, if its owners or its own deletion ask for that."""
         kind, _, name = key.name.partition("/")
-        if kind not in KINDS:
+        if kind not in self._api.kinds:
             return
         obj = self._api.find(kind, name, key.namespace or None)
         if obj is None:
@@ -146,11 +146,11 @@ class GarbageCollector:
         )
 
     def _owner(self, obj: Manifest, owner: Manifest) -> Manifest | None:
-        kind = KINDS.get(owner["kind"])
+        kind = self._api.kinds.of(owner["apiVersion"], owner["kind"])
         if kind is None:
             return {"metadata": {"uid": owner["uid"]}}  # not ours to judge, so it counts as there
         namespace = obj["metadata"].get("namespace") if kind.namespaced else None
-        found = self._api.find(kind.kind, owner["name"], namespace)
+        found = self._api.find(kind.key, owner["name"], namespace)
         return found if found is not None and found["metadata"]["uid"] == owner["uid"] else None
 
     def _drop_owners(self, kind: str, obj: Manifest, uids: set[str]) -> None:
@@ -171,9 +171,13 @@ def _owners(obj: Manifest) -> list[Manifest]:
     return found
 
 
-def _owner_place(namespace: str, owner: Manifest) -> _Place:
-    kind = KINDS.get(owner["kind"])
-    return _Place(owner["kind"], namespace if kind is None or kind.namespaced else "", owner["name"])
+def _owner_place(kinds: Kinds, namespace: str, owner: Manifest) -> _Place:
+    kind = kinds.of(owner["apiVersion"], owner["kind"])
+    return _Place(
+        kind.key if kind else owner["kind"],
+        namespace if kind is None or kind.namespaced else "",
+        owner["name"],
+    )
 
 
 def _gc_finalizers(obj: Manifest) -> list[str]:

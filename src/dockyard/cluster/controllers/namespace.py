@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from dockyard.cluster.api import Api
 from dockyard.cluster.errors import ApiError, MethodNotAllowed, NotFound
-from dockyard.cluster.kinds import KINDS
 from dockyard.cluster.manager import Controller, Key, KindController
 from dockyard.cluster.podstate import is_terminating
 from dockyard.cluster.store import Event, Manifest
@@ -36,11 +35,17 @@ _CLEAN = (
 
 
 def controller(api: Api) -> Controller:
-    def leaving(event: Event) -> list[Key]:
-        return [Key("", event.namespace)] if event.type == "DELETED" and event.namespace else []
+    return _Namespaces(api, "namespace", "Namespace", reconcile)
 
-    triggers = {kind.kind: leaving for kind in KINDS.values() if kind.namespaced and kind.kind != "Event"}
-    return KindController(api, "namespace", "Namespace", reconcile, triggers=triggers)
+
+class _Namespaces(KindController):
+    """Also wakes a namespace when something in it has gone."""
+
+    def keys(self, event: Event) -> list[Key]:
+        if event.kind == "Namespace":
+            return [Key("", event.name)]
+        gone = event.type == "DELETED" and event.namespace and event.kind != "Event"
+        return [Key("", event.namespace)] if gone else []
 
 
 class _Sweep(NamedTuple):
@@ -71,17 +76,17 @@ def _sweep(api: Api, namespace: str) -> _Sweep:
     finalizers: Counter[str] = Counter()
     failures: list[str] = []
     # Pods last: a Pod that goes before its controller is replaced at once.
-    kinds = sorted((k for k in KINDS.values() if k.namespaced), key=lambda kind: kind.kind == "Pod")
+    kinds = sorted((k for k in api.kinds.values() if k.namespaced), key=lambda kind: kind.kind == "Pod")
     for kind in kinds:
-        for obj in api.list(kind.kind, namespace):
+        for obj in api.list(kind.key, namespace):
             if not is_terminating(obj):
                 try:
-                    api.delete(kind.kind, obj["metadata"]["name"], namespace, propagation_policy="Background")
+                    api.delete(kind.key, obj["metadata"]["name"], namespace, propagation_policy="Background")
                 except (NotFound, MethodNotAllowed):
                     continue
                 except ApiError as error:
                     failures.append(error.message)
-            if (left := api.find(kind.kind, obj["metadata"]["name"], namespace)) is not None:
+            if (left := api.find(kind.key, obj["metadata"]["name"], namespace)) is not None:
                 remaining[f"{kind.plural}.{kind.group}"] += 1
                 finalizers.update(left["metadata"].get("finalizers", ()))
     return _Sweep(remaining, finalizers, failures)

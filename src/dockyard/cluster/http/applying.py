@@ -33,11 +33,19 @@ def read_configuration(kind: Kind, target: Target, body: bytes) -> Manifest:
         )
     problem = mismatch(config, root(kind))
     if problem:
-        place = "/".join(filter(None, (target.namespace if kind.namespaced else "", target.name)))
-        raise ApiError(
-            f"failed to create typed patch object ({place}; {kind.api_version}, Kind={kind.kind}): {problem}"
-        )
+        raise _untyped(kind, target, problem)
+    decoder = Decoder()
     try:
-        return Decoder().decode(kind, config)
+        decoded = decoder.decode(kind, config)
     except WrongTypeError as error:
         raise BadRequest(f"error decoding YAML: {error}") from None
+    if kind.custom is not None and decoder.unknown:
+        raise _untyped(kind, target, f".{decoder.unknown[0]}: field not declared in schema")
+    return decoded
+
+
+def _untyped(kind: Kind, target: Target, problem: str) -> ApiError:
+    place = "/".join(filter(None, (target.namespace if kind.namespaced else "", target.name)))
+    return ApiError(
+        f"failed to create typed patch object ({place}; {kind.api_version}, Kind={kind.kind}): {problem}"
+    )

@@ -13,9 +13,9 @@ from importlib import resources
 from typing import Any
 
 from dockyard.cluster.errors import PathNotFound
-from dockyard.cluster.http import discovery
-from dockyard.cluster.http.paths import GROUPS
-from dockyard.cluster.kinds import Kind
+from dockyard.cluster.http import discovery, openapi_custom
+from dockyard.cluster.http.paths import groups_of
+from dockyard.cluster.kinds import Kind, Kinds
 from dockyard.wire.http import Request, Response, json_response
 
 Manifest = dict[str, Any]
@@ -24,52 +24,74 @@ _SCHEMAS = "#/components/schemas/"
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 
 
-def root() -> Response:
+def root(kinds: Kinds, request: Request) -> Response:
     """GET /openapi/v3: where the documents are; the hash in their address makes them immutable."""
     names = [
         "api/v1",
-        *(f"apis/{group}/{version}" for group in discovery.groups() for version in GROUPS[group]),
+        *(
+            f"apis/{group}/{version}"
+            for group in discovery.groups(kinds)
+            for version in groups_of(kinds)[group]
+        ),
     ]
-    paths = {name: {"serverRelativeURL": f"/openapi/v3/{name}?hash={_hash()}"} for name in names}
-    return json_response({"paths": paths}, 200, [("Cache-Control", "no-cache, private")])
+    paths = {name: {"serverRelativeURL": f"/openapi/v3/{name}?hash={_hash(kinds)}"} for name in names}
+    tag = f'"{_hash(kinds)}"'
+    headers = [("Cache-Control", "no-cache, private"), ("Etag", tag)]
+    if request.headers.get("if-none-match") == tag:
+        return Response(304, headers)
+    body = json.dumps({"paths": paths}, separators=(",", ":")).encode()
+    # Upstream calls this JSON plain text, too.
+    return Response(200, [*headers, ("Content-Type", "text/plain; charset=utf-8")], body)
 
 
-def document(path: str, request: Request) -> Response:
+def document(kinds: Kinds, path: str, request: Request) -> Response:
     """GET /openapi/v3/PATH. Raises PathNotFound."""
     parts = path.split("/")
     group, version = ("", parts[1]) if parts[0] == "api" and len(parts) == 2 else ("", "")
     if parts[0] == "apis" and len(parts) == 3:
         group, version = parts[1], parts[2]
-    if not (group == "" and version == "v1") and version not in GROUPS.get(group, ()):
+    if not (group == "" and version == "v1") and version not in groups_of(kinds).get(group, ()):
         raise PathNotFound
-    tag = f'"{_hash()}"'
+    tag = f'"{_hash(kinds)}"'
     cache = "public, immutable" if request.query.get("hash") else "no-cache, private"
     headers = [("Cache-Control", cache), ("Etag", tag), ("Vary", "Accept")]
     if request.headers.get("if-none-match") == tag:
         return Response(304, headers)
-    return json_response(_build(group, version), 200, headers)
+    return json_response(_build(kinds, group, version), 200, headers)
 
 
-def _packed() -> bytes:
+def packed() -> bytes:
+    """The schemas of all kinds, as the package carries them."""
     return resources.files("dockyard.cluster").joinpath("data/openapi.json.xz").read_bytes()
 
 
+def schemas() -> dict[str, Manifest]:
+    """Every schema by its name, unpacked anew each time: nobody keeps half a megabyte for a rare question."""
+    found: dict[str, Manifest] = json.loads(lzma.decompress(packed()))
+    return found
+
+
 @lru_cache(maxsize=1)
-def _hash() -> str:
-    served = json.dumps([[row.plural for row in discovery.rows(group, "v1")] for group in ["", *GROUPS]])
-    return hashlib.sha256(_packed() + served.encode()).hexdigest().upper()
+def _packed_hash() -> bytes:
+    return hashlib.sha256(packed()).digest()
 
 
-def _build(group: str, version: str) -> Manifest:
-    schemas: dict[str, Manifest] = json.loads(lzma.decompress(_packed()))
+def _hash(kinds: Kinds) -> str:
+    served = [row.id for row in kinds.served()]
+    custom = json.dumps([served, openapi_custom.schemas_of(kinds)])
+    return hashlib.sha256(_packed_hash() + custom.encode()).hexdigest().upper()
+
+
+def _build(kinds: Kinds, group: str, version: str) -> Manifest:
+    known = {**schemas(), **openapi_custom.schemas_of(kinds)}
     names = {
         (found["group"], found["version"], found["kind"]): name
-        for name, schema in schemas.items()
+        for name, schema in known.items()
         for found in schema.get("x-kubernetes-group-version-kind", ())
     }
     paths: Manifest = {}
     wanted: list[str] = [_META + "DeleteOptions", _META + "Status"]
-    for row in discovery.rows(group, version):
+    for row in discovery.rows(kinds, group, version):
         name = names.get((row.group, row.version, row.kind))
         if name is None:
             continue
@@ -78,9 +100,9 @@ def _build(group: str, version: str) -> Manifest:
     kept: dict[str, Manifest] = {}
     while wanted:
         name = wanted.pop()
-        if name not in kept and name in schemas:
-            kept[name] = schemas[name]
-            wanted += _references(schemas[name])
+        if name not in kept and name in known:
+            kept[name] = known[name]
+            wanted += _references(known[name])
     return {
         "openapi": "3.0.0",
         "info": {"title": "Kubernetes", "version": "1.36"},

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from dockyard.cluster.errors import PathNotFound
-from dockyard.cluster.kinds import BY_RESOURCE, KINDS, Kind
+from dockyard.cluster.kinds import Kind, Kinds
 
-GROUPS: dict[str, list[str]] = {}
-for _row in KINDS.values():
-    if _row.group and _row.version not in GROUPS.setdefault(_row.group, []):
-        GROUPS[_row.group].append(_row.version)
 REVIEW_GROUPS = {"authentication.k8s.io": ["v1"], "authorization.k8s.io": ["v1"]}
-GROUPS.update(REVIEW_GROUPS)
+
+
+def groups_of(kinds: Kinds) -> dict[str, list[str]]:
+    """The named groups of the API with their versions."""
+    return {**kinds.groups, **REVIEW_GROUPS}
 
 
 class Target(NamedTuple):
@@ -25,7 +25,7 @@ class Target(NamedTuple):
     rest: str = ""
 
 
-def parse(path: str) -> Target | None:
+def parse(path: str, kinds: Kinds) -> Target | None:
     """The resource of a path below /api or /apis; None when no group of ours has it.
 
     Raises PathNotFound for what does not exist in a group that does.
@@ -37,7 +37,7 @@ def parse(path: str) -> Target | None:
             return None
     elif parts[0] == "apis" and len(parts) > 3:
         group, version, rest = parts[1], parts[2], parts[3:]
-        if group not in GROUPS or group in REVIEW_GROUPS:
+        if group not in kinds.groups:
             return None
     else:
         return None
@@ -45,7 +45,7 @@ def parse(path: str) -> Target | None:
     namespace: str | None = None
     if rest[0] == "namespaces" and len(rest) > 2 and (group or rest[2] not in ("status", "finalize")):
         namespace, rest = rest[1], rest[2:]
-    kind = BY_RESOURCE.get((group, version, rest[0]))
+    kind = kinds.resource(group, version, rest[0])
     if kind is None or (namespace is not None and not kind.namespaced):
         raise PathNotFound
     name = rest[1] if len(rest) > 1 else ""

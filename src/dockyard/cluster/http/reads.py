@@ -27,7 +27,7 @@ _HEADERS = [("Content-Type", "application/json"), ("Cache-Control", "no-cache, p
 def get_one(api: Api, target: Target, request: Request) -> Response:
     """One object, as itself, as a Table of one row or as its metadata."""
     form = choose(request.headers.get("accept"))
-    obj = api.get(target.kind.kind, target.name, target.namespace)
+    obj = api.get(target.kind.id, target.name, target.namespace)
     _check_reachable(api, parse.revision(request.query.get("resourceVersion"), api.store.revision))
     return render(api, target.kind, obj, form, request)
 
@@ -72,7 +72,7 @@ def list_many(api: Api, target: Target, request: Request, options: ListOptions) 
         revision = asked
         records = _snapshot(api, kind, revision, None)
     else:
-        records = list(store.scan(kind.kind, target.namespace))
+        records = list(store.scan(kind.key, target.namespace))
     keyed = sorted(
         (f"{record.namespace}/{record.name}", record) for record in records if wanted.includes(record)
     )
@@ -99,7 +99,7 @@ def list_many(api: Api, target: Target, request: Request, options: ListOptions) 
 
 
 def _plain_list(kind: Kind, metadata: Manifest, records: list[Record]) -> Response:
-    head = {"kind": kind.kind + "List", "apiVersion": kind.api_version, "metadata": metadata}
+    head = {"kind": kind.list_kind, "apiVersion": kind.api_version, "metadata": metadata}
     opening = json.dumps(head, separators=(",", ":")).encode()[:-1] + b',"items":['
     # The stored bytes are what goes out: items of a list carry no kind and apiVersion.
     return Response(200, _HEADERS, opening + b",".join(record.body for record in records) + b"]}\n")
@@ -114,7 +114,7 @@ def _check_reachable(api: Api, revision: int) -> None:
 
 def _snapshot(api: Api, kind: Kind, revision: int, start: str | None) -> list[Record]:
     try:
-        return api.store.snapshot(kind.kind, revision)
+        return api.store.snapshot(kind.key, revision)
     except CompactedError:
         if start is None:
             raise Expired("The resourceVersion for the provided list is too old.") from None

@@ -40,10 +40,10 @@ def watch(api: Api, target: Target, request: Request, options: ListOptions) -> S
     if options.initial_events or revision == 0:
         # The state now, as if everything had just been added; then what follows it.
         present = sorted(
-            (f"{r.namespace}/{r.name}", r) for r in store.scan(target.kind.kind, target.namespace)
+            (f"{r.namespace}/{r.name}", r) for r in store.scan(target.kind.key, target.namespace)
         )
         changes = [
-            Change("ADDED", target.kind.prefix + record.body[1:])
+            Change("ADDED", target.kind.prefix, record.body)
             for _, record in present
             if wanted.includes(record)
         ]
@@ -127,7 +127,7 @@ class _Writer:
         return _event(change.type, table)
 
     def bookmark(self, revision: int, annotations: dict[str, str] | None) -> bytes:
-        metadata: Manifest = {"resourceVersion": str(revision), "creationTimestamp": None}
+        metadata: Manifest = {"resourceVersion": str(revision)}
         if annotations:
             metadata["annotations"] = annotations
         if self._form is Form.TABLE:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from dockyard.cluster import admission
 from dockyard.cluster import patch as patches
 from dockyard.cluster.api import Api
 from dockyard.cluster.deletion import DeleteOptions
@@ -27,6 +28,10 @@ Manifest = dict[str, Any]
 
 BODY_LIMIT = 3 << 20
 APPLY = "application/apply-patch+yaml"
+_CUSTOM_PATCHES = (
+    "the body of the request was in an unknown format - accepted media types include: "
+    f"application/json-patch+json, application/merge-patch+json, {APPLY}"
+)
 
 
 async def read_body(request: Request) -> bytes:
@@ -49,19 +54,30 @@ def _warned(response: Response, texts: list[str]) -> Response:
     return response
 
 
+def _before(api: Api, target: Target) -> Manifest | None:
+    """What a Namespace was before a write; of nothing else do warnings depend on that."""
+    return api.find("Namespace", target.name) if target.kind.kind == "Namespace" else None
+
+
+def _remarks(api: Api, target: Target, made: Manifest, before: Manifest | None) -> list[str]:
+    """The warnings about an object that was just written."""
+    told = warnings_for(target.kind, made)
+    return told if target.subresource else told + admission.warnings(api, target.kind, made, before)
+
+
 async def create(api: Api, target: Target, request: Request) -> Response:
     body = await read_body(request)
     form = choose(request.headers.get("accept"))
     options = write_options(request.query, "CreateOptions")
     decoded = read_object(target.kind, body, request.headers.get("content-type"), options.validation)
     made = api.create(
-        target.kind.kind,
+        target.kind.id,
         decoded.obj,
         namespace=target.namespace,
         dry_run=options.dry_run,
         manager=updater(request, target, options.field_manager),
     )
-    texts = decoded.warnings + warnings_for(target.kind, made)
+    texts = decoded.warnings + _remarks(api, target, made, None)
     return _warned(render(api, target.kind, made, form, request, 201), texts)
 
 
@@ -85,13 +101,17 @@ async def update(api: Api, target: Target, request: Request) -> Response:
             )
         metadata["namespace"] = target.namespace
     manager = updater(request, target, options.field_manager)
+    before = _before(api, target)
     if target.subresource == "status":
-        made = api.update_status(kind.kind, obj, dry_run=options.dry_run, manager=manager)
+        made = api.update_status(kind.id, obj, dry_run=options.dry_run, manager=manager)
+    elif target.subresource == "ephemeralcontainers":
+        made = api.update_ephemeral_containers(obj, dry_run=options.dry_run, manager=manager)
     elif target.subresource == "finalize":
         made = api.finalize(obj)
     else:
-        made = api.update(kind.kind, obj, dry_run=options.dry_run, manager=manager)
-    return _warned(render(api, kind, made, form, request), decoded.warnings + warnings_for(kind, made))
+        made = api.update(kind.id, obj, dry_run=options.dry_run, manager=manager)
+    texts = decoded.warnings + _remarks(api, target, made, before)
+    return _warned(render(api, kind, made, form, request), texts)
 
 
 async def patch(api: Api, target: Target, request: Request) -> Response:
@@ -101,6 +121,8 @@ async def patch(api: Api, target: Target, request: Request) -> Response:
     patch_type = patches.TYPES.get(media)
     if media == APPLY:
         return await apply(api, target, request, body)
+    if target.kind.custom is not None and patch_type not in ("json", "merge"):
+        raise UnsupportedMediaType(_CUSTOM_PATCHES, {})
     if patch_type is None:
         raise UnsupportedMediaType("415: Unsupported Media Type", {})
     options = write_options(request.query, "PatchOptions")
@@ -124,8 +146,9 @@ async def patch(api: Api, target: Target, request: Request) -> Response:
         if options.validation == "Warn":
             texts.extend(complaints)
 
+    before = _before(api, target)
     made = api.patch(
-        kind.kind,
+        kind.id,
         target.name,
         content,
         patch_type,
@@ -137,7 +160,7 @@ async def patch(api: Api, target: Target, request: Request) -> Response:
     )
     if target.subresource == "scale":
         return json_response(made)
-    return _warned(render(api, kind, made, form, request), texts + warnings_for(kind, made))
+    return _warned(render(api, kind, made, form, request), texts + _remarks(api, target, made, before))
 
 
 async def apply(api: Api, target: Target, request: Request, body: bytes) -> Response:
@@ -146,8 +169,9 @@ async def apply(api: Api, target: Target, request: Request, body: bytes) -> Resp
     options = write_options(request.query, "PatchOptions", applying=True)
     kind = target.kind
     config = read_configuration(kind, target, body)
+    before = _before(api, target)
     made, created = api.apply(
-        kind.kind,
+        kind.id,
         target.name,
         config,
         manager=options.field_manager,
@@ -157,7 +181,7 @@ async def apply(api: Api, target: Target, request: Request, body: bytes) -> Resp
         dry_run=options.dry_run,
     )
     response = render(api, kind, made, form, request, 201 if created else 200)
-    return _warned(response, warnings_for(kind, made))
+    return _warned(response, _remarks(api, target, made, before))
 
 
 def updater(request: Request, target: Target, named: str) -> Manager:
@@ -197,7 +221,7 @@ async def delete(api: Api, target: Target, request: Request) -> Response:
     options = await _delete_options(request)
     form = choose(request.headers.get("accept"))
     last, gone = api.delete(
-        target.kind.kind,
+        target.kind.id,
         target.name,
         target.namespace,
         grace_period_seconds=options.grace_period_seconds,
@@ -224,11 +248,11 @@ async def delete_many(api: Api, target: Target, request: Request) -> Response:
     options = await _delete_options(request)
     wanted = selection(target, list_options(request.query))
     kind = target.kind
-    records = [record for record in api.store.scan(kind.kind, target.namespace) if wanted.includes(record)]
+    records = [record for record in api.store.scan(kind.key, target.namespace) if wanted.includes(record)]
     items = []
     for record in sorted(records, key=lambda record: (record.namespace, record.name)):
         last, _ = api.delete(
-            kind.kind,
+            kind.id,
             record.name,
             record.namespace or None,
             grace_period_seconds=options.grace_period_seconds,
@@ -238,5 +262,5 @@ async def delete_many(api: Api, target: Target, request: Request) -> Response:
         items.append({key: value for key, value in last.items() if key not in ("kind", "apiVersion")})
     metadata = {"resourceVersion": str(api.store.revision)}
     return json_response(
-        {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": metadata, "items": items}
+        {"kind": kind.list_kind, "apiVersion": kind.api_version, "metadata": metadata, "items": items}
     )

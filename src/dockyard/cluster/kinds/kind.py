@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dockyard.cluster.fields import FieldErrors
+
+if TYPE_CHECKING:
+    from dockyard.cluster.custom.definition import CustomKind
 
 Manifest = dict[str, Any]
 Validate = Callable[[Manifest, Manifest | None, FieldErrors], None]
@@ -40,6 +43,10 @@ class Kind:
     validate: Validate | None = None
     selectable: tuple[str, ...] = ()  # field selectors beside metadata.name and metadata.namespace
     returns_deleted: bool = False  # DELETE answers the object, not a Status
+    begin: Callable[[Manifest], None] | None = None  # completes the status that a new object starts with
+    prepare: Callable[[Manifest, Manifest], None] | None = None  # sets what the server counts: (new, old)
+    singular_name: str | None = None  # where it isn't the kind in lower case
+    custom: CustomKind | None = field(default=None, compare=False)  # for what a CustomResourceDefinition adds
     extra: Manifest = field(default_factory=dict, compare=False)
 
     @cached_property
@@ -52,8 +59,22 @@ class Kind:
         return {"kind": self.kind, "apiVersion": self.api_version}
 
     @cached_property
+    def key(self) -> str:
+        """What the store and its events call this kind; custom kinds of other groups may share a name."""
+        return self.qualified if self.custom else self.kind
+
+    @cached_property
+    def id(self) -> str:
+        """What the verbs call this kind in this version; the versions of a custom kind share their `key`."""
+        return f"{self.qualified}/{self.version}" if self.custom else self.kind
+
+    @cached_property
     def singular(self) -> str:
-        return self.kind.lower()
+        return self.kind.lower() if self.singular_name is None else self.singular_name
+
+    @cached_property
+    def list_kind(self) -> str:
+        return self.custom.list_kind if self.custom else f"{self.kind}List"
 
     @cached_property
     def resource(self) -> str:

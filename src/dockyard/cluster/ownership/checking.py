@@ -22,6 +22,8 @@ def mismatch(value: Any, type_: Type, path: str = "") -> str:
             return f"{path}: expected map, got {_shown(value)}"
         known = schema.fields(name)
         for key, inner in value.items():
+            if key not in known and name == schema.CUSTOM:
+                continue  # its definition has the say, when the configuration is pruned
             if key not in known:
                 return f"{path}.{key}: field not declared in schema"
             if found := mismatch(inner, Type(known[key]), f"{path}.{key}"):

@@ -58,7 +58,7 @@ Managers = dict[Manager, Managed]
 
 
 def root(kind: Kind) -> Type:
-    return Type(schema.root(kind))
+    return Type(schema.root(kind), "", kind.custom.schema if kind.custom else None)
 
 
 def read(obj: Mapping[str, Any]) -> Managers:
@@ -135,7 +135,9 @@ def track(kind: Kind, old: Manifest | None, new: Manifest, manager: Manager, now
     if sent is not None and sent in ([], [{}]):
         managers = {}
     given = sent is not None and sent != stored
-    difference = compare(_bare(old) if old else skeleton(new), _bare(new), root(kind))
+    # A custom object is no Go struct, so it begins with nothing.
+    start = {"metadata": {}} if kind.custom else skeleton(new)
+    difference = compare(_bare(old) if old else start, _bare(new), root(kind))
     touched = owned(kind, difference.modified | difference.added, manager.subresource)
     update(managers, manager, touched, difference.removed, now)
     if given and sent in ([], [{}]):

@@ -22,6 +22,12 @@ class Type(NamedTuple):
 
     name: str
     ownership: str = ""
+    structure: dict[str, Any] | None = None  # the schema of a value of a custom object, whose name is `any`
+
+    @property
+    def has_fields(self) -> bool:
+        """Whether it is an object of known fields, and no map of any."""
+        return self.name.startswith("#") or bool(self.structure and self.structure.get("properties"))
 
 
 class Part(NamedTuple):
@@ -57,16 +63,37 @@ def _fields(value: dict[str, Any], type_: Type) -> list[Part] | None:
         if schema.is_atomic(name):
             return None
         known = schema.fields(name)
+        if name == schema.CUSTOM:
+            inside = {key: Type(known[key]) if key in known else _below(type_, key) for key in value}
+            return [Part(f"f:{key}", inner, inside[key]) for key, inner in value.items()]
         return [
             Part(f"f:{key}", inner, Type(known.get(key, "any"), schema.ownership(name, key)))
             for key, inner in value.items()
         ]
+    if type_.structure is not None:
+        return [Part(f"f:{key}", inner, _below(type_, key)) for key, inner in value.items()]
     inner_type = Type(name[1:]) if name.startswith("{") else Type("any")
     return [Part(f"f:{key}", inner, inner_type) for key, inner in value.items()]
 
 
+def _below(type_: Type, key: str) -> Type:
+    """The type of a field of a custom object."""
+    structure = type_.structure or {}
+    inner = (structure.get("properties") or {}).get(key, structure.get("additionalProperties"))
+    return _structured(inner) if isinstance(inner, dict) else Type("any")
+
+
+def _structured(structure: dict[str, Any]) -> Type:
+    how = structure.get("x-kubernetes-list-type") or structure.get("x-kubernetes-map-type") or ""
+    if how == "map":
+        how = "map:" + ",".join(structure.get("x-kubernetes-list-map-keys") or ())
+    return Type("any", "atomic" if how == "atomic" else how, structure)
+
+
 def _items(value: list[Any], type_: Type) -> list[Part] | None:
     inner = Type(type_.name[1:]) if type_.name.startswith("[") else Type("any")
+    if type_.structure is not None and isinstance(type_.structure.get("items"), dict):
+        inner = _structured(type_.structure["items"])
     if type_.ownership == "set":
         return [Part(f"v:{_compact(item)}", item, inner) for item in value]
     if not type_.ownership.startswith("map:"):
@@ -96,7 +123,7 @@ def _speaks_of(value: Any, type_: Type, path: Path) -> Iterator[Path]:
     if found is None:
         yield path
         return
-    is_plain_map = isinstance(value, dict) and not type_.name.startswith("#")
+    is_plain_map = isinstance(value, dict) and not type_.has_fields
     for part in found:
         at = (*path, part.element)
         nested = parts(part.value, part.type) is not None

@@ -11,6 +11,7 @@ import re
 from typing import Any
 
 from dockyard.cluster import quantity, schema
+from dockyard.cluster.custom import structural
 from dockyard.cluster.kinds.kind import Kind
 
 Manifest = dict[str, Any]
@@ -53,9 +54,22 @@ class Decoder:
 
     def decode(self, kind: Kind, obj: Manifest) -> Manifest:
         """A cleaned copy of the object. Raises WrongTypeError."""
+        if kind.custom is not None:
+            return self._custom(kind.custom.schema, obj)
         decoded = self._value(obj, schema.root(kind), "", "", kind.kind)
         assert isinstance(decoded, dict)
         return decoded
+
+    def _custom(self, definition: Manifest, obj: Manifest) -> Manifest:
+        """A custom object: pruned to its schema, which is checked later; only the metadata has Go types."""
+        pruned: Manifest = structural.prune(definition, obj, "", self.unknown, at_root=True)
+        if "metadata" in pruned:
+            type_ = schema.fields(schema.CUSTOM)["metadata"]
+            pruned["metadata"] = (
+                self._value(pruned["metadata"], type_, "metadata", "metadata", "ObjectMeta") or {}
+            )
+        self.unknown.sort()
+        return pruned
 
     def _value(self, value: Any, type_: str, path: str, go_path: str, owner: str) -> Any:
         if type_ == "any":

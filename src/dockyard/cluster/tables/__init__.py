@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dockyard.cluster.custom.columns import cells as custom_cells
 from dockyard.cluster.kinds.kind import Kind
 from dockyard.cluster.tables.cells import CELLS
 from dockyard.cluster.tables.columns import COLUMNS, TYPES
@@ -17,7 +18,8 @@ def table(kind: Kind, objects: list[Manifest], now: float, revision: str, includ
     """A meta.k8s.io/v1 Table; `include` is Metadata, Object or None: what comes with each row."""
     rows = []
     for obj in objects:
-        cells = CELLS[kind.kind](obj, now)
+        custom = kind.custom
+        cells = custom_cells(custom.columns, obj, now) if custom else CELLS[kind.kind](obj, now)
         if kind.kind != "Event":  # whose name is a column of wide output
             cells = [obj["metadata"]["name"], *cells]
         rows.append({"cells": cells, **_object(obj, include)})
@@ -46,6 +48,11 @@ def _object(obj: Manifest, include: str) -> Manifest:
 
 def _definitions(kind: Kind) -> list[Manifest]:
     found = [] if kind.kind == "Event" else [_column("Name", "string", "name", 0)]
+    if kind.custom is not None:
+        for column in kind.custom.columns:
+            form, priority = column.get("format", ""), column.get("priority", 0)
+            found.append(_column(column["name"], column["type"], form, priority))
+        return found
     types = TYPES.get(kind.kind, {})
     for name in COLUMNS[kind.kind].split(","):
         wide = name.startswith("+")

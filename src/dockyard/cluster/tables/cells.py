@@ -213,7 +213,7 @@ def _claim(obj: Manifest, now: float) -> list[Any]:
     phase = "Terminating" if "deletionTimestamp" in obj["metadata"] else status.get("phase", "")
     bound = bool(spec.get("volumeName"))
     modes = _modes(status.get("accessModes")) if bound else ""
-    capacity = (status.get("capacity") or {}).get("storage", "") if bound else ""
+    capacity = (status.get("capacity") or {}).get("storage", "0") if bound else ""
     head = [phase, spec.get("volumeName", ""), capacity, modes, spec.get("storageClassName", "")]
     return [
         *head,
@@ -345,6 +345,7 @@ CELLS: dict[str, Cells] = {
     "ControllerRevision": _revision,
     "ClusterRole": lambda o, now: [o["metadata"].get("creationTimestamp")],
     "ClusterRoleBinding": _binding,
+    "CustomResourceDefinition": lambda o, now: [o["metadata"].get("creationTimestamp")],
     "CronJob": _cronjob,
     "DaemonSet": _daemonset,
     "Deployment": _deployment,

@@ -9,6 +9,7 @@ COLUMNS = {
     "ControllerRevision": "Controller,Revision,Age",
     "ClusterRole": "Created At",
     "ClusterRoleBinding": "Role,Age,+Users,+Groups,+ServiceAccounts",
+    "CustomResourceDefinition": "Created At",
     "CronJob": f"Schedule,Timezone,Suspend,Active,Last Schedule,Age,{_WORKLOAD}",
     "DaemonSet": f"Desired,Current,Ready,Up-to-date,Available,Node Selector,Age,{_WORKLOAD}",
     "Deployment": f"Ready,Up-to-date,Available,Age,{_WORKLOAD}",
@@ -52,6 +53,7 @@ COLUMNS = {
 TYPES = {
     "ClusterRole": {"Created At": "date"},
     "CronJob": {"Active": "integer", "Suspend": "boolean"},
+    "CustomResourceDefinition": {"Created At": "date"},
     "DaemonSet": dict.fromkeys(("Desired", "Current", "Ready", "Up-to-date", "Available"), "integer"),
     "LimitRange": {"Created At": "date"},
     "PodDisruptionBudget": {"Allowed Disruptions": "integer"},
