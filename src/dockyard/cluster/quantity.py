@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from decimal import ROUND_CEILING, Decimal, localcontext
 from fractions import Fraction
 
@@ -34,9 +35,26 @@ def canonical(text: str | int | float) -> str:
 
     Raises ValueError.
     """
-    value = parse(text)
+    return _written(parse(text), _suffix(text))
+
+
+def total(texts: Iterable[str | int | float]) -> str:
+    """The sum, in the form of the first part that is not zero, as upstream adds. Raises ValueError."""
+    value, suffix = Fraction(0), ""
+    for text in texts:
+        if value == 0:
+            suffix = _suffix(text)
+        value += parse(text)
+    return _written(value, suffix)
+
+
+def _suffix(text: str | int | float) -> str:
     match = _FORM.fullmatch(str(text))
-    suffix = (match[2] if match else "") or ""
+    return (match[2] if match else "") or ""
+
+
+def _written(value: Fraction, suffix: str) -> str:
+    """A value in the family of suffixes that `suffix` is of."""
     if value == 0:
         return "0"
     if suffix in _BINARY:

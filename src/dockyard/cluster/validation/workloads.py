@@ -6,18 +6,12 @@ import re
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from dockyard.cluster import names, selectors
+from dockyard.cluster import cron, names, selectors
 from dockyard.cluster.fields import FieldErrors
 from dockyard.cluster.validation import values
 from dockyard.cluster.validation.pods import validate_pod_spec, validate_template
 
 Manifest = dict[str, Any]
-
-_FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("dom", 1, 31), ("month", 1, 12), ("dow", 0, 6))
-_NAMED = {
-    "month": ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"],
-    "dow": ["sun", "mon", "tue", "wed", "thu", "fri", "sat"],
-}
 
 
 def validate_deployment(obj: Manifest, old: Manifest | None, errors: FieldErrors) -> None:
@@ -56,6 +50,28 @@ def validate_daemonset(obj: Manifest, old: Manifest | None, errors: FieldErrors)
         return
     usable = _selector(spec, "daemonset", errors)
     _check_template(spec, errors, selectable=usable)
+    values.non_negative(spec.get("minReadySeconds", 0), "spec.minReadySeconds", errors)
+    _daemon_strategy(spec["updateStrategy"], errors)
+    values.non_negative(spec["revisionHistoryLimit"], "spec.revisionHistoryLimit", errors)
+
+
+def _daemon_strategy(strategy: Manifest, errors: FieldErrors) -> None:
+    path = "spec.updateStrategy"
+    if strategy["type"] == "OnDelete":
+        return
+    if strategy["type"] != "RollingUpdate":
+        errors.not_supported(f"{path}.type", strategy["type"], ("OnDelete", "RollingUpdate"))
+        return
+    here, rolling = f"{path}.rollingUpdate", strategy["rollingUpdate"]
+    for name in ("maxUnavailable", "maxSurge"):
+        values.int_or_percent(rolling[name], f"{here}.{name}", errors)
+        values.not_over_hundred_percent(rolling[name], f"{here}.{name}", errors)
+    down, up = _is_zero(rolling["maxUnavailable"]), _is_zero(rolling["maxSurge"])
+    if not down and not up:
+        what = "may not be set when maxUnavailable is non-zero"
+        errors.invalid(f"{here}.maxSurge", rolling["maxSurge"], what)
+    elif down and up:
+        errors.required(f"{here}.maxUnavailable", "cannot be 0 when maxSurge is 0")
 
 
 def validate_statefulset(obj: Manifest, old: Manifest | None, errors: FieldErrors) -> None:
@@ -77,6 +93,8 @@ def validate_statefulset(obj: Manifest, old: Manifest | None, errors: FieldError
     partition = (strategy.get("rollingUpdate") or {}).get("partition", 0)
     values.non_negative(partition, "spec.updateStrategy.rollingUpdate.partition", errors)
     values.non_negative(spec["replicas"], "spec.replicas", errors)
+    values.non_negative(spec.get("minReadySeconds", 0), "spec.minReadySeconds", errors)
+    values.non_negative((spec.get("ordinals") or {}).get("start", 0), "spec.ordinals.start", errors)
     claims = {}
     for index, claim in enumerate(spec.get("volumeClaimTemplates") or ()):
         claims[(claim.get("metadata") or {}).get("name", "")] = claim
@@ -174,9 +192,10 @@ def validate_job(obj: Manifest, old: Manifest | None, errors: FieldErrors) -> No
         ):
             # Differs: upstream shows its internal struct here, we the template as it was sent.
             errors.invalid("spec.template", spec["template"], values.IMMUTABLE)
-        for key in ("completionMode", "podFailurePolicy"):
+        for key in ("completionMode", "podFailurePolicy", "backoffLimitPerIndex"):
             if spec.get(key) != stored.get(key):
                 errors.invalid(f"spec.{key}", spec.get(key), values.IMMUTABLE)
+        _job_completions(spec, stored, errors)
         return
     _job_numbers(spec, "spec", errors)
     uid = obj["metadata"]["uid"]
@@ -193,6 +212,16 @@ def validate_job(obj: Manifest, old: Manifest | None, errors: FieldErrors) -> No
     _job_template(spec, "spec", errors)
 
 
+def _job_completions(spec: Manifest, stored: Manifest, errors: FieldErrors) -> None:
+    wanted = spec.get("completions")
+    if wanted == stored.get("completions"):
+        return
+    if spec.get("completionMode") != "Indexed":
+        errors.invalid("spec.completions", wanted, values.IMMUTABLE)
+    elif wanted != spec.get("parallelism"):
+        errors.invalid("spec.completions", wanted, "can only be modified in tandem with spec.parallelism")
+
+
 def _job_numbers(spec: Manifest, path: str, errors: FieldErrors) -> None:
     for key in (
         "parallelism",
@@ -200,6 +229,8 @@ def _job_numbers(spec: Manifest, path: str, errors: FieldErrors) -> None:
         "activeDeadlineSeconds",
         "backoffLimit",
         "ttlSecondsAfterFinished",
+        "backoffLimitPerIndex",
+        "maxFailedIndexes",
     ):
         values.non_negative(spec.get(key), f"{path}.{key}", errors)
     mode = spec.get("completionMode")
@@ -207,6 +238,11 @@ def _job_numbers(spec: Manifest, path: str, errors: FieldErrors) -> None:
         errors.not_supported(f"{path}.completionMode", mode, ("NonIndexed", "Indexed"), keep_order=True)
     elif mode == "Indexed" and spec.get("completions") is None:
         errors.required(f"{path}.completions", "when completion mode is Indexed")
+    limit, most = spec.get("backoffLimitPerIndex"), spec.get("maxFailedIndexes")
+    if limit is not None and mode != "Indexed":
+        errors.invalid(f"{path}.backoffLimitPerIndex", limit, "requires indexed job")
+    if most is not None and limit is None:
+        errors.required(f"{path}.backoffLimitPerIndex", "when maxFailedIndexes is specified")
 
 
 def _job_template(spec: Manifest, path: str, errors: FieldErrors) -> None:
@@ -214,6 +250,9 @@ def _job_template(spec: Manifest, path: str, errors: FieldErrors) -> None:
     policy = spec["template"]["spec"]["restartPolicy"]
     if policy == "Always":
         errors.required(f"{path}.template.spec.restartPolicy", 'valid values: "OnFailure", "Never"')
+    elif policy == "OnFailure" and spec.get("podFailurePolicy") is not None:
+        text = 'only "Never" is supported when podFailurePolicy is specified'
+        errors.invalid(f"{path}.template.spec.restartPolicy", policy, text)
 
 
 def validate_cronjob(obj: Manifest, old: Manifest | None, errors: FieldErrors) -> None:
@@ -247,48 +286,7 @@ def _time_zone(zone: str, errors: FieldErrors) -> None:
 
 
 def _schedule(schedule: str, errors: FieldErrors) -> None:
-    if "TZ" in schedule:
-        text = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead"
-        errors.invalid("spec.schedule", schedule, text)
-        return
-    if schedule.startswith("@"):
-        return
-    parts = schedule.split()
-    if len(parts) != 5:
-        text = f"expected exactly 5 fields, found {len(parts)}: [{' '.join(parts)}]"
-        errors.invalid("spec.schedule", schedule, text)
-        return
-    for part, (name, low, high) in zip(parts, _FIELDS, strict=True):
-        for item in part.split(","):
-            problem = _range_problem(item, name, low, high)
-            if problem:
-                errors.invalid("spec.schedule", schedule, problem)
-                return
-
-
-def _range_problem(item: str, name: str, low: int, high: int) -> str:
-    """What robfig/cron says of one range."""
-    span, _, step = item.partition("/")
-    if span in ("*", "?"):
-        start, end = low, high
-    else:
-        first, dash, last = span.partition("-")
-        numbers = []
-        for text in (first, last) if dash else (first,):
-            named = _NAMED.get(name, [])
-            if text.lower() in named:
-                numbers.append(named.index(text.lower()) + (1 if name == "month" else 0))
-            elif text.isdigit():
-                numbers.append(int(text))
-            else:
-                return f'failed to parse int from {text}: strconv.Atoi: parsing "{text}": invalid syntax'
-        start, end = numbers[0], numbers[-1]
-    if start < low:
-        return f"beginning of range ({start}) below minimum ({low}): {item}"
-    if end > high:
-        return f"end of range ({end}) above maximum ({high}): {item}"
-    if start > end:
-        return f"beginning of range ({start}) beyond end of range ({end}): {item}"
-    if step == "0":
-        return f"step of range should be a positive number: {item}"
-    return ""
+    try:
+        cron.parse(schedule)
+    except ValueError as problem:
+        errors.invalid("spec.schedule", schedule, str(problem))
