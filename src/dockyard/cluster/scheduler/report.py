@@ -39,7 +39,7 @@ def report_failure(api: Api, pod: Manifest, message: str, nominated: str | None 
     status = dict(current["status"])
     if nominated is not None:
         status["nominatedNodeName"] = nominated
-    # Differs: the same words are told once; upstream counts them up at each attempt.
+    # Differs: why a Pod fits nowhere is told once in the same words; upstream tells it at each attempt.
     if known and before is not None and before.get("message") == message and status == current["status"]:
         return
     api.record_event(current, "Warning", "FailedScheduling", message, component=COMPONENT)
