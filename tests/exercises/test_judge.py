@@ -143,3 +143,20 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_a_script_of_the_answer_knows_its_namespace_and_says_why_it_failed(
+    lesson: Lesson, home: Home
+) -> None:
+    (lesson.folder / "lab" / "repair.sh").write_text(
+        'echo "$ns" "$WORD"\ntest "$WORD" = hello || no-such-command\n'
+    )
+    body = (
+        'trial.expect("a", trial.sh("repair.sh", WORD="hello") == f"{trial.namespace} hello\\n")\n'
+        "    try:\n"
+        '        trial.sh("repair.sh", WORD="bye")\n'
+        "    except Exception as failed:\n"
+        '        trial.expect("b", "no-such-command" in str(failed), observed=repr(failed))'
+    )
+    verdict = judged(lesson, home, body)
+    assert verdict.passed, verdict.text()

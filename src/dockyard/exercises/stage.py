@@ -26,6 +26,8 @@ CLEARED = (
     "poddisruptionbudgets",
     "networkpolicies",
     "persistentvolumeclaims",
+    "resourcequotas",
+    "limitranges",
     "configmaps",
     "secrets",
     "events",

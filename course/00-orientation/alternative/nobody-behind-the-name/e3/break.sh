@@ -1,0 +1,1 @@
+kubectl -n "$ns" set selector service web app=nobody

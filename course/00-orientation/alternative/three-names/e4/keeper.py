@@ -1,0 +1,23 @@
+"""Exercise 4: a controller of your own. It keeps three Pods with the label app=mine."""
+
+from kubernetes import client, config
+
+WANTED = 3
+
+
+def pod(name):
+    container = {"name": "web", "image": "python:3.12-slim", "command": ["python", "-m", "http.server"]}
+    metadata = {"name": name, "labels": {"app": "mine"}}
+    return {"metadata": metadata, "spec": {"containers": [container], "terminationGracePeriodSeconds": 1}}
+
+
+def reconcile(namespace):
+    """Look at what is there, and do what is missing. Called again and again."""
+    config.load_kube_config()
+    core = client.CoreV1Api()
+    wanted = {f"mine-{number}" for number in range(WANTED)}
+    there = {each.metadata.name for each in core.list_namespaced_pod(namespace, label_selector="app=mine").items}
+    for name in there - wanted:
+        core.delete_namespaced_pod(name, namespace)
+    for name in wanted - there:
+        core.create_namespaced_pod(namespace, pod(name))

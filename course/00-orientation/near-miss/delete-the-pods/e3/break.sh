@@ -1,0 +1,1 @@
+kubectl -n "$ns" delete pods -l app=web

@@ -1,0 +1,1 @@
+kubectl -n "$ns" label deployment orders tier=web

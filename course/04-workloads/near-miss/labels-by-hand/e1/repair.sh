@@ -1,0 +1,1 @@
+kubectl -n "$ns" label pods -l part=api tier=web
