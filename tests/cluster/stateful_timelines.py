@@ -66,7 +66,8 @@ class _Roles:
 
 def reduce(changes: Iterable[Change], told: Iterable[list[str]]) -> History:
     """Roles and faces of the changes; `told` are Events as [kind, name, type, reason, message]."""
-    roles, faces = _Roles(), {}
+    roles = _Roles()
+    faces: dict[str, list[Any]] = {}
     for change in changes:
         obj = change.object
         if obj["kind"] not in KINDS:

@@ -18,6 +18,9 @@ DATA = Path(__file__).parent.parent / "data" / "kubernetes"
 RECORDED: dict[str, Any] = json.loads((DATA / "defaults.json").read_text())
 NOT_SERVED = ("customresourcedefinition", "validatingadmissionpolicy", "hpa-v1")
 # Fields that differ, and why.
+DIFFERENT: dict[str, dict[str, str]] = {}
+SERVED = ("customresourcedefinition", "validatingadmissionpolicy", "hpa-v1")
+# Fields that differ, and why.
 DIFFERENT = {
     "persistentvolumeclaim": {
         "spec.storageClassName": "there is no default storage class yet",

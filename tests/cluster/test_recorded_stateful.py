@@ -29,9 +29,10 @@ class Replay:
         cluster.runtime.start_seconds = lambda: self.starts.pop(0) if self.starts else 0.5
         cluster.runtime.programs["sh"] = self._shell
         cluster.runtime.programs["/pause"] = self._leaves
-        cluster.runtime.execs["true"] = lambda process: (
-            cluster.clock.call_later(0.01, lambda: process.end(0)) and None
-        )
+        cluster.runtime.execs["true"] = self._succeeds
+
+    def _succeeds(self, process: FakeProcess) -> None:
+        self.cluster.clock.call_later(0.01, lambda: process.end(0))
 
     def _shell(self, process: FakeProcess) -> None:
         if "exit 0' TERM" in process.argv[2]:

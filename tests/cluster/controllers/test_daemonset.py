@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from dockyard.cluster.errors import Invalid
 from dockyard.cluster.store import Manifest
 from tests.cluster.harness import FakeCluster
 
@@ -164,3 +167,18 @@ async def test_clients_cannot_number_the_templates(three_nodes: FakeCluster) -> 
     update(three_nodes, "2")
     found = three_nodes.api.get("DaemonSet", "agent", "default")
     assert found["metadata"]["annotations"][name] == "2"
+
+
+@pytest.mark.parametrize(
+    ("rolling", "problem"),
+    [
+        ({"maxSurge": 1}, "maxSurge: Invalid value: 1: may not be set when maxUnavailable is non-zero"),
+        ({"maxUnavailable": "0%"}, "maxUnavailable: Required value: cannot be 0 when maxSurge is 0"),
+    ],
+)
+async def test_an_update_has_either_surge_or_unavailable_nodes(
+    three_nodes: FakeCluster, rolling: Manifest, problem: str
+) -> None:
+    with pytest.raises(Invalid) as refusal:
+        three_nodes.api.create("DaemonSet", daemonset(updateStrategy={"rollingUpdate": rolling}))
+    assert f"spec.updateStrategy.rollingUpdate.{problem}" in refusal.value.message

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dockyard.cluster.errors import Forbidden
+from dockyard.cluster.errors import Forbidden, Invalid
 from tests.cluster.harness import FakeCluster
 from tests.cluster.storage.manifests import Manifest, claim, storage_class, user, volume
 
@@ -144,3 +144,10 @@ async def test_a_waiting_claim_without_any_volume_keeps_its_pod_pending(cluster:
     await create(cluster, "PersistentVolume", volume("late", storageClassName="local"))
     await cluster.advance(2)
     assert cluster.pod("first")["status"]["phase"] == "Running"
+
+
+async def test_where_a_volume_is_stays(cluster: FakeCluster) -> None:
+    await create(cluster, "PersistentVolume", volume("fixed"))
+    patch = {"spec": {"hostPath": {"path": "/elsewhere"}}}
+    with pytest.raises(Invalid, match="persistentvolumesource is immutable after creation"):
+        cluster.api.patch("PersistentVolume", "fixed", patch, "merge")

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 
 from dockyard.cluster.api import Api
-from dockyard.cluster.manager import Controller, KindController
+from dockyard.cluster.manager import Controller, Key, KindController, key_of
 from dockyard.cluster.owners import controller_reference, is_controlled_by
 from dockyard.cluster.podstate import is_terminating
 from dockyard.cluster.storage.binding import CLAIM
 from dockyard.cluster.storage.use import claims_of
-from dockyard.cluster.store import Manifest
+from dockyard.cluster.store import Event, Manifest
 
 COMPONENT = "ephemeral_volume"
 
 
+class _Controller(KindController):
+    """Looks only at Pods that have such a volume: most have none."""
+
+    def keys(self, event: Event) -> Iterable[Key]:
+        if event.kind != "Pod" or event.type != "ADDED":
+            return ()
+        volumes = event.object["spec"].get("volumes") or ()
+        return [key_of(event.object)] if any(volume.get("ephemeral") for volume in volumes) else ()
+
+
 def controller(api: Api) -> Controller:
-    return KindController(api, "ephemeralvolume", "Pod", reconcile)
+    return _Controller(api, "ephemeralvolume", "Pod", reconcile)
 
 
 def reconcile(api: Api, pod: Manifest) -> None:

@@ -59,8 +59,13 @@ def _check_claim_change(obj: Manifest, old: Manifest, errors: FieldErrors) -> No
 
 
 def validate_volume(obj: Manifest, old: Manifest | None, errors: FieldErrors) -> None:
-    del old
     spec = obj["spec"]
+    if old is not None and _source(spec) != _source(old["spec"]):
+        # Differs: upstream appends a diff of its internal structs.
+        path = "spec.persistentvolumesource"
+        errors.forbidden(path, f"{path} is immutable after creation")
+    if old is not None and spec.get("volumeMode") != old["spec"].get("volumeMode"):
+        errors.invalid("volumeMode", spec.get("volumeMode"), values.IMMUTABLE)
     if not spec.get("accessModes"):
         errors.required("spec.accessModes")
     for mode in spec.get("accessModes") or ():
@@ -70,10 +75,15 @@ def validate_volume(obj: Manifest, old: Manifest | None, errors: FieldErrors) ->
         errors.required("spec.capacity")
     if not capacity or set(capacity) != {"storage"}:
         errors.not_supported("spec.capacity", capacity, ("storage",))
-    if not [key for key in spec if key not in _NOT_SOURCES]:
+    if not _source(spec):
         errors.required("spec", "must specify a volume type")
     policy = spec["persistentVolumeReclaimPolicy"]
     values.one_of(policy, ("Delete", "Recycle", "Retain"), "spec.persistentVolumeReclaimPolicy", errors)
+
+
+def _source(spec: Manifest) -> Manifest:
+    """Where a volume's data is."""
+    return {key: value for key, value in spec.items() if key not in _NOT_SOURCES}
 
 
 def validate_storage_class(obj: Manifest, old: Manifest | None, errors: FieldErrors) -> None:
