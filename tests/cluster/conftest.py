@@ -52,6 +52,23 @@ class Kubectl:
         return done.stdout
 
 
+def kubeconfig_text(pki: Pki, port: int, name: str, user: str, groups: list[str]) -> str:
+    """A kubeconfig for a user with a certificate, of the server on a port of this machine."""
+    pair = pki.client(name, user, groups)
+
+    def encoded(path: Path) -> str:
+        return base64.b64encode(path.read_bytes()).decode()
+
+    return (
+        "apiVersion: v1\nkind: Config\ncurrent-context: x\n"
+        "contexts: [{name: x, context: {cluster: x, user: x}}]\n"
+        f"clusters: [{{name: x, cluster: {{server: 'https://127.0.0.1:{port}', "
+        f"certificate-authority-data: {encoded(pki.ca_certificate)}}}}}]\n"
+        f"users: [{{name: x, user: {{client-certificate-data: {encoded(pair.certificate)}, "
+        f"client-key-data: {encoded(pair.key)}}}}}]\n"
+    )
+
+
 class LiveServer:
     """An API server on a loop in a thread of its own, so that synchronous clients can talk to it."""
 
@@ -87,19 +104,7 @@ class LiveServer:
         return self.call(inside())
 
     def _kubeconfig(self, name: str, user: str, groups: list[str]) -> str:
-        pair = self.pki.client(name, user, groups)
-
-        def encoded(path: Path) -> str:
-            return base64.b64encode(path.read_bytes()).decode()
-
-        return (
-            "apiVersion: v1\nkind: Config\ncurrent-context: x\n"
-            "contexts: [{name: x, context: {cluster: x, user: x}}]\n"
-            f"clusters: [{{name: x, cluster: {{server: 'https://127.0.0.1:{self.port}', "
-            f"certificate-authority-data: {encoded(self.pki.ca_certificate)}}}}}]\n"
-            f"users: [{{name: x, user: {{client-certificate-data: {encoded(pair.certificate)}, "
-            f"client-key-data: {encoded(pair.key)}}}}}]\n"
-        )
+        return kubeconfig_text(self.pki, self.port, name, user, groups)
 
     def close(self) -> None:
         self.call(self._server.close())

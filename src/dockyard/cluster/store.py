@@ -24,6 +24,7 @@ Labels = dict[str, str]
 
 HISTORY_EVENTS = 5000
 HISTORY_BYTES = 8 << 20
+LARGEST_OBJECT = 3 << 19  # 1.5 MiB, etcd's --max-request-bytes
 
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
@@ -32,6 +33,10 @@ logger = logging.getLogger(__name__)
 
 class CompactedError(Exception):
     """The history no longer reaches back to the revision asked for."""
+
+
+class ObjectTooLargeError(Exception):
+    """The object is larger than etcd would take."""
 
 
 class StoreUnavailableError(Exception):
@@ -180,7 +185,10 @@ class Store:
     # Writing
 
     def put(self, kind: str, obj: Manifest, prefix: bytes) -> Record:
-        """Store the object under a new revision, which is also set in it; then tell the subscribers."""
+        """Store the object under a new revision, which is also set in it; then tell the subscribers.
+
+        Raises ObjectTooLargeError, StoreUnavailableError.
+        """
         metadata = obj["metadata"]
         namespace, name = metadata.get("namespace", ""), metadata["name"]
         previous = self.get(kind, namespace, name)
@@ -188,6 +196,8 @@ class Store:
         metadata["resourceVersion"] = str(revision)
         bare = {key: value for key, value in obj.items() if key not in ("kind", "apiVersion")}
         record = Record(namespace, name, revision, dump(bare), metadata.get("labels"))
+        if len(record.body) > LARGEST_OBJECT:
+            raise ObjectTooLargeError
         self._commit(
             "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?)",
             (kind, namespace, name, revision, record.body),

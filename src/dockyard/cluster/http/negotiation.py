@@ -21,14 +21,14 @@ class Form(Enum):
 def choose(accept: str) -> Form:
     """The first form in an Accept header that is ours. Raises NotAcceptable.
 
-    Answers are always JSON; a client that prefers protobuf names JSON too.
+    Answers are JSON, or YAML where that comes first; a client that prefers protobuf names JSON too.
     """
     if not accept:
         return Form.OBJECT
     for clause in accept.split(","):
         media, *parameters = (part.strip() for part in clause.split(";"))
         wanted = dict(parameter.partition("=")[::2] for parameter in parameters)
-        if media in ("application/json", "application/*", "*/*"):
+        if media in ("application/json", "application/yaml", "application/*", "*/*"):
             if wanted.get("as") == "Table" and wanted.get("g") == "meta.k8s.io":
                 return Form.TABLE
             if wanted.get("as") in ("PartialObjectMetadata", "PartialObjectMetadataList"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 from dockyard.cluster import tables
@@ -57,9 +57,25 @@ def watch(api: Api, target: Target, request: Request, options: ListOptions) -> S
         gone = Expired(f"too old resource version: {revision} ({store.compacted})")
         return StreamResponse(200, headers, _once(_event("ERROR", gone.status())))
     timeout = options.timeout or random.uniform(MINIMUM_TIMEOUT, 2 * MINIMUM_TIMEOUT)
-    return StreamResponse(
-        200, headers, _stream(api, watching, writer, first, timeout, bookmarks=options.bookmarks)
-    )
+    lines = _stream(api, watching, writer, first, timeout, bookmarks=options.bookmarks)
+    return StreamResponse(200, headers, _Closing(lines, watching))
+
+
+class _Closing:
+    """The lines of a watch; closing them ends it also when nobody has read the first one yet."""
+
+    def __init__(self, lines: AsyncGenerator[bytes, None], watching: Watch) -> None:
+        self._lines, self._watching = lines, watching
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        return await anext(self._lines)
+
+    async def aclose(self) -> None:
+        await self._lines.aclose()
+        self._watching.close()
 
 
 async def _once(line: bytes) -> AsyncIterator[bytes]:
@@ -68,7 +84,7 @@ async def _once(line: bytes) -> AsyncIterator[bytes]:
 
 async def _stream(
     api: Api, watching: Watch, writer: _Writer, first: list[bytes], timeout: float, *, bookmarks: bool
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     ready = asyncio.Event()
     watching.on_change(ready.set)
     ends = api.clock.monotonic() + timeout

@@ -16,11 +16,12 @@ CRASH_LOOP = "CrashLoopBackOff"
 
 
 class Role(Enum):
-    """When a container runs: before the others, from before them until after them, or in between."""
+    """When a container runs: before the others, from before them until after them, in between, or on demand."""
 
     INIT = "init"
     SIDECAR = "sidecar"
     MAIN = "main"
+    EPHEMERAL = "ephemeral"
 
 
 @dataclass
@@ -59,7 +60,8 @@ class Container:
     @property
     def field_path(self) -> str:
         """Where the container is in the Pod, as Events say it."""
-        return f"spec.{'containers' if self.role is Role.MAIN else 'initContainers'}{{{self.name}}}"
+        groups = {Role.MAIN: "containers", Role.EPHEMERAL: "ephemeralContainers"}
+        return f"spec.{groups.get(self.role, 'initContainers')}{{{self.name}}}"
 
     @property
     def exit_code(self) -> int | None:
@@ -83,6 +85,8 @@ class Container:
             return True
         if self.role is Role.SIDECAR:
             return True
+        if self.role is Role.EPHEMERAL:
+            return False
         if self.role is Role.INIT:
             return "waiting" in self.state or (code != 0 and pod_policy != "Never")
         return pod_policy == "Always" or (pod_policy == "OnFailure" and code != 0)
@@ -139,6 +143,8 @@ def containers_of(pod: Manifest) -> list[Container]:
         found.append(Container(container, role, {"waiting": {"reason": waiting}}))
     for container in spec["containers"]:
         found.append(Container(container, Role.MAIN, {"waiting": {"reason": waiting}}))
+    for container in spec.get("ephemeralContainers", ()):
+        found.append(Container(container, Role.EPHEMERAL, {"waiting": {"reason": "ContainerCreating"}}))
     for item in found:
         item.image = item.spec["image"]
     return found

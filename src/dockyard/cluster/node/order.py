@@ -10,10 +10,11 @@ from dockyard.cluster.node.container import Container, Role
 def due(containers: Sequence[Container], policy: str) -> list[Container]:
     """The containers that may be started now: one init container at a time, then all others.
 
-    A sidecar counts as initialised once it has started; afterwards it runs beside the rest.
+    A sidecar counts as initialised once it has started; afterwards it runs beside the rest. An ephemeral
+    container runs once, whatever the others do.
     """
     initialised = is_initialised(containers)
-    found: list[Container] = []
+    found = [c for c in containers if c.role is Role.EPHEMERAL and "waiting" in c.state]
     for container in containers:
         if container.role is Role.INIT and not initialised:
             if container.is_completed:

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 def restore(containers: Sequence[Container], status: Manifest, now: float) -> None:
     """Give containers the past that an earlier daemon reported in the Pod's status."""
-    fields = ("initContainerStatuses", "containerStatuses")
+    fields = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
     known = {s["name"]: s for field in fields for s in status.get(field, ())}
     for container in containers:
         if container.name in known:

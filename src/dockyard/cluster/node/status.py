@@ -10,6 +10,17 @@ from dockyard.cluster.node.container import Container, Role
 from dockyard.cluster.quantity import parse
 from dockyard.cluster.store import Manifest
 
+# What is left of a container that still waited when its Pod ended.
+_NEVER_RAN: Manifest = {
+    "terminated": {
+        "exitCode": 137,
+        "reason": "ContainerStatusUnknown",
+        "message": "The container could not be located when the pod was terminated",
+        "startedAt": None,
+        "finishedAt": None,
+    }
+}
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -63,11 +74,14 @@ def pod_status(pod: Manifest, containers: Sequence[Container], facts: Facts) -> 
         status["podIP"] = facts.pod_ip
         status["podIPs"] = [{"ip": facts.pod_ip}]
     status["startTime"] = before.get("startTime") or facts.now
-    initial = [c for c in containers if c.role is not Role.MAIN]
+    initial = [c for c in containers if c.role in (Role.INIT, Role.SIDECAR)]
     if initial:
-        status["initContainerStatuses"] = [_container_status(c) for c in initial]
-    status["containerStatuses"] = [_container_status(c) for c in containers if c.role is Role.MAIN]
+        status["initContainerStatuses"] = [_container_status(c, facts) for c in initial]
+    status["containerStatuses"] = [_container_status(c, facts) for c in containers if c.role is Role.MAIN]
     status["qosClass"] = before["qosClass"]
+    added = [_container_status(c, facts) for c in containers if c.role is Role.EPHEMERAL]
+    if added:
+        status["ephemeralContainerStatuses"] = added
     resources = _resources(pod)
     if "requests" in resources:
         status["allocatedResources"] = resources["requests"]
@@ -86,7 +100,7 @@ def _still(before: Manifest, containers: Sequence[Container]) -> str:
 def _conditions(pod: Manifest, containers: Sequence[Container], facts: Facts, phase: str) -> list[Manifest]:
     before = {c["type"]: c for c in pod["status"].get("conditions", ())}
     incomplete = [c.name for c in containers if not _is_initialised(c)]
-    unready = [c.name for c in containers if c.role is not Role.INIT and not c.ready]
+    unready = [c.name for c in containers if c.role in (Role.SIDECAR, Role.MAIN) and not c.ready]
     initialised = ("False", "ContainersNotInitialized", _listed("incomplete status", incomplete))
     if not incomplete:
         initialised = ("True", "PodCompleted" if phase == "Succeeded" else "", "")
@@ -116,7 +130,9 @@ def _conditions(pod: Manifest, containers: Sequence[Container], facts: Facts, ph
 def _is_initialised(container: Container) -> bool:
     if container.role is Role.INIT:
         return container.is_completed
-    return container.role is Role.MAIN or container.started or bool(container.last_state)
+    if container.role in (Role.MAIN, Role.EPHEMERAL):
+        return True
+    return container.started or bool(container.last_state)
 
 
 def _listed(what: str, names: list[str]) -> str:
@@ -158,17 +174,20 @@ def _condition(
     return condition
 
 
-def _container_status(container: Container) -> Manifest:
+def _container_status(container: Container, facts: Facts) -> Manifest:
     status: Manifest = {
         "name": container.name,
-        "state": container.state,
+        "state": _NEVER_RAN if facts.over and "waiting" in container.state else container.state,
         "lastState": container.last_state,
         "ready": container.is_completed if container.role is Role.INIT else container.ready,
         "restartCount": container.restarts,
         "image": container.image,
         "imageID": container.image_id,
-        "started": container.started,
     }
+    if container.role is Role.EPHEMERAL:
+        status["ready"] = False  # nobody waits for it
+    else:
+        status["started"] = container.started
     if container.container_id:
         status["containerID"] = container.container_id
         resources = container.spec.get("resources") or {}

@@ -137,7 +137,10 @@ def _number(api: Api, deployment: Manifest, rs: Manifest, number: int) -> Manife
     if wanted == current and rs["spec"].get("minReadySeconds", 0) == min_ready:
         return rs
     rs["metadata"]["annotations"] = wanted
-    rs["spec"]["minReadySeconds"] = min_ready
+    if min_ready:
+        rs["spec"]["minReadySeconds"] = min_ready
+    else:
+        rs["spec"].pop("minReadySeconds", None)
     return api.update("ReplicaSet", rs)
 
 

@@ -14,15 +14,18 @@ def choose(pod: Manifest, name: str | None) -> str:
     pod_name = pod["metadata"]["name"]
     main = [container["name"] for container in pod["spec"]["containers"]]
     init = [container["name"] for container in pod["spec"].get("initContainers", ())]
+    added = [container["name"] for container in pod["spec"].get("ephemeralContainers", ())]
     if name:
-        if name not in main + init:
+        if name not in main + init + added:
             raise BadRequest(f"container {name} is not valid for pod {pod_name}")
         return name
-    if len(main) == 1 and not init:
+    if len(main) == 1 and not init and not added:
         return str(main[0])
     text = f"a container name must be specified for pod {pod_name}, choose one of: [{' '.join(main)}]"
     if init:
         text += f" or one of the init containers: [{' '.join(init)}]"
+    if added:
+        text += f" or one of the ephemeral containers: [{' '.join(added)}]"
     raise BadRequest(text)
 
 
