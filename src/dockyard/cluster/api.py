@@ -378,7 +378,7 @@ class Api:
     def update_ephemeral_containers(
         self, pod: Manifest, *, dry_run: bool = False, manager: Manager | None = None
     ) -> Manifest:
-        """Give a Pod the ephemeral containers of `pod`, and nothing else. Raises NotFound, Conflict, Invalid."""
+        """Give a Pod the ephemeral containers of `pod`, nothing else. Raises NotFound, Conflict, Invalid."""
         row = self.kinds["Pod"]
         record = self._record(
             row, self._namespace(row, pod["metadata"].get("namespace")), pod["metadata"]["name"]
