@@ -123,6 +123,19 @@ def test_token_can_be_bound_to_an_object_of_its_own_only(door: Door) -> None:
     assert bound_to(kind="Pod", name="mine")[0] == 201
 
 
+def test_pod_cannot_ask_for_a_token_that_is_too_short(door: Door) -> None:
+    token = {"serviceAccountToken": {"path": "t", "expirationSeconds": 60}}
+    volume = {"name": "v", "projected": {"sources": [token]}}
+    status, refused = door.ask(
+        "POST", "/api/v1/namespaces/default/pods", pod("brief", spec={"volumes": [volume]})
+    )
+    assert (status, refused["message"]) == (
+        422,
+        'Pod "brief" is invalid: spec.volumes[0].projected.sources[0].serviceAccountToken.expirationSeconds: '
+        "Invalid value: 60: may not specify a duration less than 10 minutes",
+    )
+
+
 def test_token_expires(api: Api) -> None:
     account = api.get("ServiceAccount", "default", "default")
     token = api.tokens.issue(account, seconds=600).token

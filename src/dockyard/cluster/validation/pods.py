@@ -8,11 +8,12 @@ from typing import Any
 
 from dockyard.cluster import names
 from dockyard.cluster.fields import FieldErrors
-from dockyard.cluster.validation import values
+from dockyard.cluster.validation import placement, values
 from dockyard.cluster.validation.containers import validate_container, validate_lifecycle_and_probes
 
 Manifest = dict[str, Any]
 
+_LEAST_TOKEN_SECONDS = 600
 _UPDATE_RULE = (
     "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
     "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
@@ -94,16 +95,10 @@ def validate_pod_spec(
         errors.invalid(
             f"{path}.activeDeadlineSeconds", deadline, "must be between 1 and 2147483647, inclusive"
         )
-    _affinity(spec.get("affinity") or {}, f"{path}.affinity", errors)
+    placement.validate_affinity(spec.get("affinity") or {}, f"{path}.affinity", errors)
     _tolerations(spec.get("tolerations") or (), f"{path}.tolerations", errors)
-    for index, constraint in enumerate(spec.get("topologySpreadConstraints") or ()):
-        here = f"{path}.topologySpreadConstraints[{index}]"
-        if constraint.get("maxSkew", 0) <= 0:
-            errors.invalid(f"{here}.maxSkew", constraint.get("maxSkew", 0), "must be greater than zero")
-        if not constraint.get("topologyKey"):
-            errors.required(f"{here}.topologyKey", "can not be empty")
-        policy = constraint.get("whenUnsatisfiable", "")
-        values.one_of(policy, ("DoNotSchedule", "ScheduleAnyway"), f"{here}.whenUnsatisfiable", errors)
+    constraints = spec.get("topologySpreadConstraints") or ()
+    placement.validate_spread(constraints, f"{path}.topologySpreadConstraints", errors)
 
 
 def _volumes(volumes: Any, path: str, errors: FieldErrors) -> dict[str, Manifest]:
@@ -135,9 +130,24 @@ def _source(volume: Manifest, path: str, errors: FieldErrors) -> None:
     host = volume.get("hostPath")
     if host is not None and not host.get("path"):
         errors.required(f"{path}.hostPath.path")
+    for index, projection in enumerate((volume.get("projected") or {}).get("sources") or ()):
+        if (token := projection.get("serviceAccountToken")) is not None:
+            _token(token, f"{path}.projected.sources[{index}].serviceAccountToken", errors)
     claim = volume.get("persistentVolumeClaim")
     if claim is not None and not claim.get("claimName"):
         errors.required(f"{path}.persistentVolumeClaim.claimName")
+
+
+def _token(token: Manifest, path: str, errors: FieldErrors) -> None:
+    seconds = token.get("expirationSeconds", 0)
+    if seconds < _LEAST_TOKEN_SECONDS:
+        problem = "may not specify a duration less than 10 minutes"
+        errors.invalid(f"{path}.expirationSeconds", seconds, problem)
+    if seconds > 1 << 32:
+        problem = "may not specify a duration larger than 2^32 seconds"
+        errors.invalid(f"{path}.expirationSeconds", seconds, problem)
+    if not token.get("path"):
+        errors.required(f"{path}.path")
 
 
 def _containers(spec: Manifest, path: str, volumes: Mapping[str, Manifest], errors: FieldErrors) -> None:
@@ -212,20 +222,3 @@ def _tolerations(tolerations: Any, path: str, errors: FieldErrors) -> None:
         if toleration.get("effect") not in (None, "", "NoSchedule", "PreferNoSchedule", "NoExecute"):
             allowed = ("NoSchedule", "PreferNoSchedule", "NoExecute")
             errors.not_supported(f"{here}.effect", toleration["effect"], allowed)
-
-
-def _affinity(affinity: Manifest, path: str, errors: FieldErrors) -> None:
-    required = (affinity.get("nodeAffinity") or {}).get("requiredDuringSchedulingIgnoredDuringExecution")
-    if required is None:
-        return
-    here = f"{path}.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
-    if not required.get("nodeSelectorTerms"):
-        errors.required(here, "must have at least one node selector term")
-    for i, term in enumerate(required.get("nodeSelectorTerms") or ()):
-        for j, expression in enumerate(term.get("matchExpressions") or ()):
-            if expression.get("operator") not in ("In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"):
-                errors.invalid(
-                    f"{here}[{i}].matchExpressions[{j}].operator",
-                    expression.get("operator", ""),
-                    "not a valid selector operator",
-                )
