@@ -313,3 +313,12 @@ def test_a_pod_talks_to_the_api_server_as_its_service_account(live: LiveCluster,
     kubectl("create", "rolebinding", "look", "--clusterrole=view", "--serviceaccount=default:default")
     assert talk() == {"status": 200, "kind": "PodList"}
     kubectl("delete", "rolebinding", "look")
+
+
+def test_an_indexed_job_tells_each_pod_its_index_and_completes(kubectl: Kubectl) -> None:
+    kubectl("apply", "-f", str(Path(__file__).parent / "manifests" / "job.yaml"))
+    kubectl("wait", "job/count", "--for=condition=complete", "--timeout=60s")
+    said = kubectl("logs", "-l", "job-name=count", "--tail=-1")
+    assert sorted(said.split("\n")[:-1]) == ["0 on count-0", "1 on count-1"]
+    kubectl("delete", "job", "count")
+    eventually(lambda: not pods(kubectl, "job-name=count"), "its Pods go with the Job")
