@@ -3,11 +3,13 @@
 import time
 import tomllib
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from dockyard.exercises import ApiFailed, CommandFailed, Live, Trial, exercise
 
 REPLICAS = 3
+SLOW_START = 4  # seconds that orders takes to start in E3
 RELEASE = {"PORT": "8080", "APP_VERSION": "2"}  # what the release of E2 sets, besides containerPort
 DATA = "data"  # the namespace of the database team in E4
 STAY = 2  # Pods of orders that must stay ready while nodes are emptied, in E5
@@ -178,7 +180,7 @@ def _strangers(load: Any, names: set[str]) -> str:
 @exercise(
     "04.2",
     title="The port moves, the Service stays",
-    seconds=150,
+    seconds=180,
     files=("e2/service.yaml", "e2/orders.yaml"),
     claims={
         "serves": "orders answers through its Service before the release",
@@ -203,7 +205,7 @@ def moves_its_port(trial: Trial) -> None:
 
     Change `e2/service.yaml` and `e2/orders.yaml` *now*, so that the release needs nobody, and its users notice nothing.
 
-    **Measured:** 10 requests a second while the check makes the release. About 30 s; 60 s when the release stands still.
+    **Measured:** 10 requests a second while the check makes the release. About 30 s; 75 s when the release stands still.
     """
     trial.require(
         "serves",
@@ -216,13 +218,13 @@ def moves_its_port(trial: Trial) -> None:
         load.collect(20)
         trial.say("releasing version 2, on port 8080")
         _release(trial)
-        done = trial.until(lambda: trial.live.is_available("orders"), within=35)
+        done = trial.until(lambda: trial.live.is_available("orders"), within=50)
         trial.until(lambda: not done or len(trial.list("pods", "app=orders")) == 2, within=15)
         trial.wait(3)
     trial.expect(
         "moved",
         done and all(_environment(pod).get("PORT") == "8080" for pod in trial.pods("app=orders")),
-        observed="; ".join(trial.live.warnings()[:1]) or "the rollout did not end within 35 s",
+        observed="; ".join(trial.live.warnings()[:1]) or "the rollout did not end within 50 s",
         expected="two ready Pods of version 2",
         hint="What do the new Pods wait for? `kubectl describe pod` says which question gets a no.",
     )
@@ -280,7 +282,7 @@ REPAIRS = {
 @exercise(
     "04.3",
     title="Who repairs what, and how fast",
-    seconds=150,
+    seconds=200,
     files=("e3/predictions.toml",),
     baseline=("e3/orders.yaml",),
     claims={
@@ -317,12 +319,14 @@ def predicts_the_repair(trial: Trial) -> None:
     faults = {"crash": _crash, "crash-again": _crash, "delete": _delete}
     measured: dict[str, float] = {}
     seen: dict[str, set[tuple[str, str]]] = {}
+    slow = 0.0
     for name, fault in faults.items():
         trial.say(f"{name}: {pod}")
         start = fault(trial, pod)
         trial.until(lambda: _ready(trial) < 2, within=10, every=0.05)
-        back = trial.until(lambda: _ready(trial) >= 2, within=40)
+        back = trial.until(lambda: _ready(trial) >= 2, within=60)
         measured[name] = time.time() - start
+        slow = max(slow, _longest_start(trial))
         trial.require("heals", back, observed=f"{_ready(trial)} of 2 ready, {measured[name]:.0f} s after: {name}")
         # An event may be written a moment after what it tells.
         trial.until(lambda at=start, what=name: _events(trial, at) & REPAIRS[what], within=5)
@@ -331,6 +335,9 @@ def predicts_the_repair(trial: Trial) -> None:
     for name, claim in (("crash", "crash"), ("crash-again", "again"), ("delete", "delete")):
         said, was = predictions[name].seconds, measured[name]
         trial.notes.append(f"{name}: you said {said:g} s; it took {was:.1f} s.")
+        if slow > 2 * SLOW_START:
+            trial.cannot(claim, f"a start alone took {slow:.0f} s instead of {SLOW_START} s, so this machine is too busy")
+            continue
         trial.expect(
             claim,
             said > 0 and was / 2 <= said <= was * 2,
@@ -381,6 +388,19 @@ def _delete(trial: Trial, pod: str) -> float:
     return start
 
 
+def _longest_start(trial: Trial) -> float:
+    """The most seconds that a Pod needed from its container's start to its readiness; the API counts whole ones."""
+    longest = 0.0
+    for pod in trial.pods("app=orders"):
+        ready = next((each for each in pod["status"].get("conditions", ()) if each["type"] == "Ready"), None)
+        for status in pod["status"].get("containerStatuses", ()):
+            started = status.get("state", {}).get("running", {}).get("startedAt")
+            if started and ready and ready["status"] == "True":
+                took = datetime.fromisoformat(ready["lastTransitionTime"]) - datetime.fromisoformat(started)
+                longest = max(longest, took.total_seconds())
+    return longest
+
+
 def _ready(trial: Trial) -> int:
     return sum(trial.is_ready(pod) for pod in trial.pods("app=orders"))
 
@@ -396,7 +416,7 @@ def _events(trial: Trial, since: float) -> set[tuple[str, str]]:
 @exercise(
     "04.4",
     title="Neighbours in other namespaces",
-    seconds=180,
+    seconds=210,
     files=("e4/orders.yaml",),
     baseline=("e4/quota.yaml",),
     claims={
@@ -425,7 +445,7 @@ def reaches_another_namespace(trial: Trial) -> None:
     Change it so that both Pods run within the quota and use the database in `data`. The quota and the database stay as they are.
 
     **Measured:** your Pods; one request from a Pod in `data`; one order, placed through orders and looked for in that database.
-    About 25 s; 60 s when orders does not find it.
+    About 25 s; 75 s when orders does not find it.
     """
     _database(trial)
     counted = trial.until(lambda: len(trial.pods("app=orders")) == 2, within=12)
@@ -437,7 +457,7 @@ def reaches_another_namespace(trial: Trial) -> None:
         expected="2 Pods",
         hint="What does the quota count, and what do your containers ask for?",
     )
-    ready = trial.available("orders", within=35)
+    ready = trial.available("orders", within=50)
     address = f"http://orders.{trial.namespace}/orders"
     trial.require(
         "answers",
