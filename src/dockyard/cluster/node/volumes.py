@@ -89,13 +89,16 @@ class Volumes:
 
     @staticmethod
     def _sub_path(source: Path, sub_path: str, volume: Manifest) -> Path:
-        target = source / sub_path
+        # The file itself and not the link to it, so that it never follows the volume: as upstream. A link
+        # that a container left in the volume leads nowhere outside of it.
+        target = (source / sub_path).resolve()
+        projected = any(kind in volume for kind in ("configMap", "secret", "downwardAPI", "projected"))
+        outside = not target.is_relative_to(source.resolve())
+        if outside or (projected and not target.exists()):
+            raise ConfigError(f'failed to prepare subPath for volumeMount "{volume["name"]}"')
         if not target.exists():
-            if any(kind in volume for kind in ("configMap", "secret", "downwardAPI", "projected")):
-                raise ConfigError(f'failed to prepare subPath for volumeMount "{volume["name"]}"')
             target.mkdir(parents=True)
-        # The file itself and not the link to it, so that it never follows the volume: as upstream.
-        return target.resolve()
+        return target
 
     def _place(self, pod: Manifest, volume: Manifest) -> Path:
         """The machine's directory or file that a volume stands for."""

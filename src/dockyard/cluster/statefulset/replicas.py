@@ -149,7 +149,7 @@ def _roll(
 ) -> None:
     """Delete the last Pod of another revision, when all after it are healthy.
 
-    Differs: one Pod at a time; `rollingUpdate.maxUnavailable` is not looked at.
+    One at a time: `rollingUpdate.maxUnavailable` is behind a gate that is off unless somebody opens it.
     """
     wanted, target = ordinals(statefulset), revisions.update["metadata"]["name"]
     partition = (statefulset["spec"]["updateStrategy"].get("rollingUpdate") or {}).get("partition", 0)
