@@ -50,3 +50,14 @@ def test_after_ten_quiet_minutes_a_message_stands_alone_again() -> None:
     told.clock.advance(601)
     told.tell("no, still")
     assert [event["message"] for event in told.events()][-1] == "no, still"
+
+
+def test_a_namespace_that_is_going_takes_no_events_and_stops_nobody_from_telling() -> None:
+    told = Told()
+    held = {"name": "going", "finalizers": ["example.test/hold"]}
+    told.api.create("Namespace", {"metadata": held})
+    spec = {"containers": [{"name": "main", "image": "app:v1"}]}
+    pod = told.api.create("Pod", {"metadata": {"name": "web", "namespace": "going"}, "spec": spec})
+    told.api.delete("Namespace", "going")
+    told.api.record_event(pod, "Normal", "Killing", "Stopping container main", component="kubelet")
+    assert told.api.list("Event", "going") == []
