@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from dockyard.cluster.api import Api
@@ -86,9 +87,10 @@ def _seconds_left(api: Api, node: Manifest) -> float | None:
 
 def _grace(node: Manifest) -> float:
     try:
-        return max(0.0, float((node["metadata"].get("annotations") or {})[GRACE_ANNOTATION]))
+        seconds = float((node["metadata"].get("annotations") or {})[GRACE_ANNOTATION])
     except (KeyError, ValueError):
         return GRACE_SECONDS
+    return seconds if 0 <= seconds < math.inf else GRACE_SECONDS
 
 
 def _declare_unknown(api: Api, node: Manifest) -> Manifest:

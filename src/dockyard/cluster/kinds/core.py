@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dockyard.cluster.defaults import others, pods, services, workloads
 from dockyard.cluster.kinds.kind import Kind
-from dockyard.cluster.validation import config, storage
+from dockyard.cluster.validation import config, placement, storage
 from dockyard.cluster.validation import pods as pod_rules
 from dockyard.cluster.validation import services as service_rules
 
@@ -83,6 +83,7 @@ ROWS = (
         "Node",
         "nodes",
         default=others.default_node,
+        validate=placement.validate_node,
         namespaced=False,
         short_names=("no",),
         subresources=("proxy", "status"),

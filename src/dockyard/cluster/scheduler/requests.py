@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
@@ -21,8 +22,12 @@ def amount(resource: str, text: str) -> int:
 
 
 def amounts(quantities: Mapping[str, str] | None) -> Counter[str]:
-    """The quantities as numbers."""
-    return Counter({name: amount(name, str(text)) for name, text in (quantities or {}).items()})
+    """The quantities as numbers; one that can't be read, as anybody may write into a status, is none."""
+    found: Counter[str] = Counter()
+    for name, text in (quantities or {}).items():
+        with contextlib.suppress(ValueError):
+            found[name] = amount(name, str(text))
+    return found
 
 
 def requests(pod: Manifest) -> Counter[str]:
