@@ -68,7 +68,7 @@ def face(change: Change) -> Any:
     if change.kind == "EndpointSlice":
         return sorted(
             "".join(
-                letter if endpoint["conditions"][name] else "-"
+                letter if endpoint.get("conditions", {}).get(name) else "-"
                 for letter, name in (("r", "ready"), ("s", "serving"), ("t", "terminating"))
             )
             for endpoint in change.endpoints
@@ -144,6 +144,7 @@ def _event(told: Told, roles: dict[str, str], by_name: dict[str, str]) -> list[s
     message = re.sub(r"\d+\.\d+\.\d+\.\d+", "IP", message)
     message = re.sub(r"<uid-\d+>|[0-9a-f]{8}-[0-9a-f-]{27}", "UID", message)
     message = re.sub(r"Successfully assigned [^/]+/", "Successfully assigned NAMESPACE/", message)
-    message = re.sub(r"node-001|to dockyard", "NODE", message).replace("to NODE", "NODE")
+    message = re.sub(r"node-001|to dockyard(-\d)?", "NODE", message).replace("to NODE", "NODE")
+    message = re.sub(r"in (ConfigMap|Secret) [^/ ]+/", r"in \1 NAMESPACE/", message)
     message = re.sub(r"(in pod [^_ ]+)_[^( ]+\(", r"\1_NAMESPACE(", message)
     return [roles.get(f"{told.kind}/{told.name}", told.kind), told.reason, message.strip()]

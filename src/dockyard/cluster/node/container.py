@@ -16,7 +16,7 @@ CRASH_LOOP = "CrashLoopBackOff"
 
 
 class Role(Enum):
-    """When a container runs: before the others, from before them until after them, in between, or on demand."""
+    """When a container runs: before the others, from before them to after them, in between, or on demand."""
 
     INIT = "init"
     SIDECAR = "sidecar"

@@ -167,8 +167,10 @@ async def _started(worker: PodWorker, container: Container, process: Process) ->
 def note_started(worker: PodWorker, container: Container) -> None:
     """The startup probe succeeded: the other probes begin, readiness at once."""
     container.started = True
-    container.ready = not container.spec.get("readinessProbe")
     worker.stop_probes(container, STARTUP)
+    if not container.spec.get("readinessProbe"):
+        worker.publish()  # as the kubelet: `started` shows a moment before `ready`
+        container.ready = True
     worker.sync()
     for prober in list(container.probers):
         if prober.kind == READINESS:
@@ -198,7 +200,9 @@ def _ended(worker: PodWorker, container: Container, status: ExitStatus) -> None:
     if killed and again and not worker.stopping:
         _restart_after_kill(worker, container, previous)
     else:
-        worker.sync()
+        # Upstream reports the end of a Pod's containers together, when the last one has ended.
+        others = any(other.is_running for other in worker.containers)
+        worker.sync(quiet=worker.stopping and others)
 
 
 def _restart_after_kill(worker: PodWorker, container: Container, previous: float | None) -> None:

@@ -132,7 +132,9 @@ def _is_initialised(container: Container) -> bool:
         return container.is_completed
     if container.role in (Role.MAIN, Role.EPHEMERAL):
         return True
-    return container.started or bool(container.last_state)
+    # The conditions follow a moment after `started` is shown, together with `ready`.
+    settled = container.ready or bool(container.spec.get("readinessProbe"))
+    return (container.started and settled) or bool(container.last_state)
 
 
 def _listed(what: str, names: list[str]) -> str:

@@ -102,13 +102,13 @@ class PodWorker:
 
     # -- deciding
 
-    def sync(self) -> None:
-        """Report what is, then take the next steps towards what should be."""
+    def sync(self, *, quiet: bool = False) -> None:
+        """Report what is (a Pod that ends may be `quiet`), then take the next steps to what should be."""
         if self.over or self._shut:
             return
         if self.stopping:
             self._stop_next()
-            if not self._cleaning:
+            if not self._cleaning and not quiet:
                 self.publish()
             return
         self.publish()
