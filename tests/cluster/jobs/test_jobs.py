@@ -127,3 +127,17 @@ async def test_a_job_goes_on_where_it_was_after_a_restart_of_the_controllers(tmp
     assert outcome(second, "work") == "Complete"
     assert status_of(second, "work")["succeeded"] == 3
     await second.stop()
+
+
+async def test_a_success_policy_ends_the_job_when_the_leader_has_succeeded(tmp_path: Path) -> None:
+    cluster = await working_cluster(tmp_path)
+    made = job("mpi", "lead", completions=3, parallelism=3)
+    made["spec"] |= {"completionMode": "Indexed", "successPolicy": {"rules": [{"succeededIndexes": "0"}]}}
+    cluster.api.create("Job", made)
+    await cluster.advance(15)
+    assert outcome(cluster, "mpi") == "Complete"
+    status = status_of(cluster, "mpi")
+    assert [c["reason"] for c in status["conditions"]] == ["SuccessPolicy", "SuccessPolicy"]
+    assert status["completedIndexes"] == "0"
+    assert [pod["spec"]["hostname"] for pod in pods_of(cluster, "mpi")] == ["mpi-0"]
+    await cluster.stop()

@@ -98,9 +98,12 @@ def sync(api: Api, job: Manifest) -> float | None:
     refused: Refused | None = None
     target = conditions.met({"status": look.status}, *conditions.OUTCOMES)
     failure = None if target is not None else look.why_failed()
+    met = None if target is not None or failure is not None else look.success_rule()
     if failure is not None:
         _aim(api, look, "FailureTarget", failure)
-    if failure is not None or target is not None:
+    elif met is not None:
+        _aim(api, look, "SuccessCriteriaMet", (conditions.SUCCESS_POLICY, f"Matched rules at index {met}"))
+    if failure is not None or met is not None or target is not None:
         remove(api, look, list(look.active))
     elif not is_terminating(job):
         try:

@@ -16,6 +16,7 @@ MAX_FAILED_INDEXES = (
     "MaxFailedIndexesExceeded",
     "Job has exceeded the specified maximal number of failed indexes",
 )
+SUCCESS_POLICY = "SuccessPolicy"
 COMPLETIONS = ("CompletionsReached", "Reached expected number of succeeded pods")
 
 

@@ -136,6 +136,17 @@ class Look:
             return None
         return unix(start) + float(seconds) - self.now
 
+    def success_rule(self) -> int | None:
+        """Which rule of the successPolicy is met: all or so many of some indexes have succeeded."""
+        rules = (self.job["spec"].get("successPolicy") or {}).get("rules") or ()
+        for number, rule in enumerate(rules):
+            named, count = rule.get("succeededIndexes"), rule.get("succeededCount")
+            wanted = indexes.parse(named) if named is not None else self.completed
+            succeeded = len(wanted & self.completed)
+            if succeeded >= (count if count is not None else len(wanted)):
+                return number
+        return None
+
     def is_complete(self) -> bool:
         """Whether all succeeded that had to; without `completions` one success and no active Pod do."""
         if self.completions is None:
