@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 from dockyard.cluster.api import Api
 from dockyard.cluster.manager import Controller, Key
@@ -39,17 +39,17 @@ class HostPaths:
         if clean.is_relative_to(DIRECTORY):
             return self.provisioned / clean.relative_to(DIRECTORY)
         made = self.root / "made" / clean.relative_to("/")
-        return Path(clean) if not made.exists() and Path(clean).exists() else made
+        return Path(clean) if not made.exists() and _is_there(clean) else made
 
     def open(self, path: str, kind: str) -> Path:
         """The path, after the check that its hostPath type asks for. Raises HostPathError."""
         place = self.place(path)
-        exists = place.exists()
+        exists = _is_there(place)
         if kind in ("", "DirectoryOrCreate") and not exists:
             self._make(path, place)
         elif kind == "FileOrCreate" and not exists:
             self._make(path, place.parent)
-            place.touch(0o644)
+            place.touch(0o666)
         elif kind in ("Directory", "DirectoryOrCreate") and not place.is_dir():
             raise HostPathError(f"hostPath type check failed: {path} is not a directory")
         elif kind in ("File", "FileOrCreate") and not place.is_file():
@@ -67,6 +67,14 @@ class HostPaths:
             place.chmod(0o777)  # whatever user the container has
         except OSError as error:
             raise HostPathError(f"mkdir {path}: {(error.strerror or str(error)).lower()}") from error
+
+
+def _is_there(path: PurePath) -> bool:
+    """Whether the path can be seen; what a plain user may not look into counts as absent."""
+    try:
+        return Path(path).exists()
+    except OSError:
+        return False
 
 
 class Sweeper:
