@@ -86,6 +86,7 @@ class LiveServer:
         plane = ControlPlane(
             self.directory / "state.sqlite", SystemClock(), root_ca=self.pki.ca_certificate.read_text()
         )
+        self.resting = len(plane.store._subscribers)  # without any watch: the cluster's own
         self._server = Server(plane.handler)
         self.port = await self._server.listen_tcp("127.0.0.1", 0, self.pki.server_context())
         return plane

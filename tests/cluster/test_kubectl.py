@@ -430,7 +430,7 @@ def test_watch_prints_rows_as_they_change(k: Kubectl, server: LiveServer) -> Non
             assert process.stdout.readline().split() == ["NAME", "DATA", "AGE"]
             assert process.stdout.readline().split()[:2] == ["watched", "0"]
             # kubectl leaves out the first state of its watch, which it has just printed.
-            eventually(lambda: server.plane.store._subscribers, "the watch is open")
+            eventually(lambda: len(server.plane.store._subscribers) > server.resting, "the watch is open")
             patch = {"data": {"a": "1", "b": "2"}}
             server.do(server.plane.api.patch, "ConfigMap", "watched", patch, "merge", namespace=k.namespace)
             assert process.stdout.readline().split()[:2] == ["watched", "2"]

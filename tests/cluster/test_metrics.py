@@ -81,6 +81,8 @@ def measured(server: LiveServer) -> LiveServer:
             api.update_status("Pod", pod | {"status": pod["status"] | {"phase": "Running"}})
             for index, time in enumerate((1000.0, 1015.0)):
                 taken[index][pod["metadata"]["uid"]] = {"main": sample(time, time * cores)}
+        spec = {"containers": [{"name": "main", "image": "app:1"}]}
+        api.create("Pod", {"metadata": {"name": "new", "namespace": "default"}, "spec": spec})
         for samples in taken:
             api.readings.take(samples)
 
@@ -107,7 +109,9 @@ def test_readings_are_objects_and_tables(measured: LiveServer, kubectl: Kubectl)
     assert one["window"] == "15.000s"
     assert one["containers"] == [{"name": "main", "usage": {"cpu": "250000000n", "memory": "5120Ki"}}]
     missing = kubectl.run("get", "--raw", "/apis/metrics.k8s.io/v1beta1/namespaces/default/pods/none")
-    assert 'podmetrics.metrics.k8s.io "default/none" not found' in missing.stderr
+    assert missing.stderr == 'Error from server (NotFound): pods "none" not found\n'
+    unmeasured = kubectl.run("get", "--raw", "/apis/metrics.k8s.io/v1beta1/namespaces/default/pods/new")
+    assert 'podmetrics.metrics.k8s.io "default/new" not found' in unmeasured.stderr
     table = kubectl("get", "nodes.metrics.k8s.io").splitlines()
     assert table[0].split() == ["NAME", "CPU", "MEMORY", "WINDOW"]
     assert table[1].split() == ["n1", "300000000n", "10240Ki", "15.000s"]

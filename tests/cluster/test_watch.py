@@ -123,6 +123,11 @@ def test_table_rows_come_with_each_change(server: LiveServer) -> None:
     assert event["object"]["rows"][0]["cells"][:2] == ["tabled", 1]
 
 
+def open_watches(server: LiveServer) -> int:
+    """How many watches are open."""
+    return len(server.plane.store._subscribers) - server.resting
+
+
 def test_client_that_never_reads_holds_up_nobody(server: LiveServer) -> None:
     api = server.plane.api
     big = {"blob": "x" * 200_000}
@@ -130,24 +135,24 @@ def test_client_that_never_reads_holds_up_nobody(server: LiveServer) -> None:
     sleeper = context(server).wrap_socket(raw, server_hostname="127.0.0.1")
     path = "/api/v1/namespaces/default/configmaps?watch=true&labelSelector=test%3Dslow"
     sleeper.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-    eventually(lambda: len(server.plane.store._subscribers) > 0, "the watch is there")
-    subscribers = len(server.plane.store._subscribers)
+    eventually(lambda: open_watches(server) > 0, "the watch is there")
+    before = open_watches(server)
     with open_watch(server, "labelSelector=test%3Dslow") as events:
         for number in range(80):
             obj = {**configmap(f"slow-{number}", test="slow"), "data": big}
             server.do(api.create, "ConfigMap", obj)
             assert brief(next(events)) == ("ADDED", f"slow-{number}")
         # What the sleeper could not take is gone with its watch; what is left is the reader's.
-        eventually(lambda: len(server.plane.store._subscribers) == subscribers, "the slow watch is over")
+        eventually(lambda: open_watches(server) == before, "the slow watch is over")
     sleeper.close()
-    eventually(lambda: len(server.plane.store._subscribers) == 0, "no watch is left behind")
+    eventually(lambda: open_watches(server) == 0, "no watch is left behind")
 
 
 def test_client_that_goes_away_leaves_no_watch_behind(server: LiveServer) -> None:
-    eventually(lambda: len(server.plane.store._subscribers) == 0, "no watch yet")
+    eventually(lambda: open_watches(server) == 0, "no watch yet")
     with open_watch(server, "resourceVersion=0"):
-        eventually(lambda: len(server.plane.store._subscribers) == 1, "the watch is there")
-    eventually(lambda: len(server.plane.store._subscribers) == 0, "the watch is cleaned up")
+        eventually(lambda: open_watches(server) == 1, "the watch is there")
+    eventually(lambda: open_watches(server) == 0, "the watch is cleaned up")
 
 
 def put(store: Store, name: str) -> None:

@@ -48,6 +48,8 @@ def answer(api: Api, target: Target, request: Request) -> Response:
 
 
 def _one(api: Api, target: Target) -> Manifest:
+    # A Pod or node that isn't there is missed as such; one that isn't measured yet, as its metrics.
+    api.get("Pod" if target.kind.namespaced else "Node", target.name, target.namespace)
     items = _pods(api, target.namespace) if target.kind.namespaced else _nodes(api)
     found = next((item for item in items if item["metadata"]["name"] == target.name), None)
     if found is None:
