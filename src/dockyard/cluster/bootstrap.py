@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dockyard.cluster.access import roles
-from dockyard.cluster.access.aggregation import aggregate
+from dockyard.cluster.access import autoupdate
 from dockyard.cluster.api import Api
 from dockyard.cluster.storage import classes
 
@@ -25,7 +24,7 @@ def bootstrap(api: Api) -> None:
         if api.find("PriorityClass", name) is None:
             text = f"Used for system critical pods that must {_must(name)}"
             api.create("PriorityClass", {"metadata": {"name": name}, "value": value, "description": text})
-    _bootstrap_roles(api)
+    autoupdate.bootstrap(api)
     classes.bootstrap(api)
     if api.find("Service", "kubernetes", "default") is None:
         labels = {"component": "apiserver", "provider": "kubernetes"}
@@ -37,24 +36,6 @@ def bootstrap(api: Api) -> None:
                 "spec": {"clusterIP": API_ADDRESS, "ports": ports},
             },
         )
-
-
-def _bootstrap_roles(api: Api) -> None:
-    """Create the default roles and their bindings.
-
-    Differs: at a start, what is missing comes back, and what was changed stays changed; upstream also puts
-    back rules and subjects that were removed from what is annotated with autoupdate.
-    """
-    for kind, wanted in (
-        ("ClusterRole", roles.cluster_roles()),
-        ("ClusterRoleBinding", roles.cluster_role_bindings()),
-    ):
-        for obj in wanted:
-            if api.find(kind, obj["metadata"]["name"]) is None:
-                api.create(kind, obj)
-    for name in roles.AGGREGATED:
-        # The controller does it too; but the first request must not find `view` without a rule.
-        aggregate(api, api.get("ClusterRole", name))
 
 
 def _must(name: str) -> str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dockyard.cluster.access.rules import missing
+from dockyard.cluster.controlplane import ControlPlane
+from dockyard.wire.clock import FakeClock
 from tests.cluster.access.conftest import rule
 from tests.cluster.harness import FakeCluster
 
@@ -34,3 +37,32 @@ async def test_rules_written_into_an_aggregated_role_do_not_stay(tmp_path: Path)
     await cluster.settle()
     assert cluster.api.get("ClusterRole", "view")["rules"] == view["rules"]
     await cluster.stop()
+
+
+def test_restart_gives_back_what_was_taken_from_default_roles(tmp_path: Path) -> None:
+    clock = FakeClock()
+    plane = ControlPlane(tmp_path / "state.sqlite", clock)
+    api = plane.api
+    discovery, basic = (api.get("ClusterRole", f"system:{name}") for name in ("discovery", "basic-user"))
+    binding = api.get("ClusterRoleBinding", "system:basic-user")
+    more = rule("widgets", "get", "example.com")
+    api.update("ClusterRole", discovery | {"rules": [more]})
+    api.update("ClusterRoleBinding", binding | {"subjects": []})
+    off = {**basic["metadata"], "annotations": {"rbac.authorization.kubernetes.io/autoupdate": "false"}}
+    api.update("ClusterRole", basic | {"metadata": off, "rules": []})
+    api.delete("ClusterRole", "system:node")
+    plane.close()
+    plane = ControlPlane(tmp_path / "state.sqlite", clock)
+    api = plane.api
+    found = api.get("ClusterRole", "system:discovery")["rules"]
+    assert found[0] == more
+    assert missing(found, discovery["rules"]) == []
+    assert api.get("ClusterRoleBinding", "system:basic-user")["subjects"] == binding["subjects"]
+    assert api.get("ClusterRole", "system:basic-user")["rules"] is None
+    assert api.find("ClusterRole", "system:node") is not None
+    revision = plane.store.revision
+    plane.close()
+    # What is whole is left alone.
+    plane = ControlPlane(tmp_path / "state.sqlite", clock)
+    assert plane.store.revision == revision
+    plane.close()

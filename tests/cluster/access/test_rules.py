@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockyard.cluster.access import Attributes
+from dockyard.cluster.access import Attributes, jwt
 from dockyard.cluster.access.rules import allows, describe, missing
 
 Manifest = dict[str, Any]
@@ -51,6 +52,13 @@ def test_covered_rule_allows_nothing_new(held: list[Manifest], granted: Manifest
 def test_rule_covers_itself_and_any_part_of_it(rule: Manifest) -> None:
     assert missing([rule], [rule]) == []
     assert missing([rule], missing([], [rule])) == []
+
+
+@given(st.text(max_size=60))
+def test_text_that_is_no_token_is_refused_and_nothing_worse(text: str) -> None:
+    for token in (text, f"{text}.{text}.{text}", jwt.sign({}, b"another key") + text):
+        with pytest.raises(jwt.MalformedTokenError):
+            jwt.read(token, b"key")
 
 
 def test_parts_are_described_together_again() -> None:
