@@ -167,7 +167,7 @@ _STEPS = st.lists(
 
 
 @given(steps=_STEPS, policy=st.sampled_from(["OrderedReady", "Parallel"]))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 async def test_any_order_of_changes_ends_in_what_was_asked_for(
     steps: list[tuple[str, int]], policy: str
 ) -> None:
