@@ -30,7 +30,25 @@ items:
     template:
       metadata: {labels: {app: x}}
       spec:
-        containers: [{name: main, image: "app:1", resources: {requests: {cpu: 1, memory: 8Mi}}}]
+        containers: [{name: main, image: "app:1", resources: {requests: {cpu: "1", memory: 8Mi}}}]
+"""
+
+
+SPREAD = """
+apiVersion: v1
+kind: Pod
+metadata: {name: web, labels: {app: x}}
+spec:
+  containers: [{name: main, image: "app:1"}]
+  topologySpreadConstraints:
+  - {maxSkew: 1, topologyKey: zone, whenUnsatisfiable: ScheduleAnyway, labelSelector: {matchLabels: {app: x}}}
+  affinity:
+    nodeAffinity:
+      preferredDuringSchedulingIgnoredDuringExecution:
+      - {weight: 1, preference: {matchExpressions: [{key: disk, operator: In, values: [ssd]}]}}
+    podAntiAffinity:
+      requiredDuringSchedulingIgnoredDuringExecution:
+      - {topologyKey: zone, labelSelector: {matchLabels: {app: other}}}
 """
 
 
@@ -99,7 +117,7 @@ def test_key_that_is_said_twice_is_refused_or_warned_of(k: Kubectl) -> None:
 
 
 def test_debug_adds_a_container_to_a_pod(k: Kubectl) -> None:
-    k("run", "web", "--image=app:1")
+    k("apply", "-f", "-", stdin=SPREAD)
     k("debug", "web", "--image=busybox:1", "-c", "look", "--attach=false", "--", "ls")
     pod = json.loads(k("get", "pod", "web", "-o", "json"))
     (added,) = pod["spec"]["ephemeralContainers"]
@@ -107,4 +125,7 @@ def test_debug_adds_a_container_to_a_pod(k: Kubectl) -> None:
     assert "Ephemeral Containers:" in k("describe", "pod", "web")
     k("debug", "web", "--image=busybox:1", "--copy-to=twin", "--attach=false", "-c", "look")
     names = k("get", "pod", "twin", "-o", "jsonpath={.spec.containers[*].name}")
-    assert names == "web look"
+    assert names == "main look"
+    twin = json.loads(k("get", "pod", "twin", "-o", "json"))["spec"]
+    for field in ("affinity", "topologySpreadConstraints"):  # kubectl sends copies as protobuf
+        assert twin[field] == pod["spec"][field]

@@ -44,10 +44,26 @@ PodSpec: 1 volumes [Volume, 2 containers [Container, 3 restartPolicy s, 4 termin
     5 activeDeadlineSeconds i*, 6 dnsPolicy s, 7 nodeSelector {s, 8 serviceAccountName s,
     9 serviceAccount s, 10 nodeName s, 11 hostNetwork b, 12 hostPID b, 13 hostIPC b,
     14 securityContext PodSecurityContext*, 15 imagePullSecrets [LocalObjectReference, 16 hostname s,
-    17 subdomain s, 19 schedulerName s, 20 initContainers [Container, 21 automountServiceAccountToken b*,
+    17 subdomain s, 18 affinity Affinity*, 19 schedulerName s, 20 initContainers [Container,
+    21 automountServiceAccountToken b*,
     22 tolerations [Toleration, 23 hostAliases [HostAlias, 24 priorityClassName s, 25 priority i*,
-    27 shareProcessNamespace b*, 29 runtimeClassName s*, 30 enableServiceLinks b*, 31 preemptionPolicy s*,
-    35 setHostnameAsFQDN b*, 37 hostUsers b*
+    27 shareProcessNamespace b*, 28 readinessGates [ReadinessGate, 29 runtimeClassName s*,
+    30 enableServiceLinks b*, 31 preemptionPolicy s*,
+    33 topologySpreadConstraints [SpreadConstraint, 35 setHostnameAsFQDN b*, 37 hostUsers b*
+ReadinessGate: 1 conditionType s
+SpreadConstraint: 1 maxSkew i, 2 topologyKey s, 3 whenUnsatisfiable s, 4 labelSelector LabelSelector*,
+    5 minDomains i*, 6 nodeAffinityPolicy s*, 7 nodeTaintsPolicy s*, 8 matchLabelKeys [s
+Affinity: 1 nodeAffinity NodeAffinity*, 2 podAffinity PodAffinity*, 3 podAntiAffinity PodAffinity*
+NodeAffinity: 1 requiredDuringSchedulingIgnoredDuringExecution NodeSelector*,
+    2 preferredDuringSchedulingIgnoredDuringExecution [PreferredNodes
+NodeSelector: 1 nodeSelectorTerms [NodeTerm
+NodeTerm: 1 matchExpressions [LabelSelectorRequirement, 2 matchFields [LabelSelectorRequirement
+PreferredNodes: 1 weight i, 2 preference NodeTerm
+PodAffinity: 1 requiredDuringSchedulingIgnoredDuringExecution [AffinityTerm,
+    2 preferredDuringSchedulingIgnoredDuringExecution [PreferredPods
+AffinityTerm: 1 labelSelector LabelSelector*, 2 namespaces [s, 3 topologyKey s,
+    4 namespaceSelector LabelSelector*, 5 matchLabelKeys [s, 6 mismatchLabelKeys [s
+PreferredPods: 1 weight i, 2 podAffinityTerm AffinityTerm
 PodSecurityContext: 2 runAsUser i*, 3 runAsNonRoot b*, 4 supplementalGroups [i, 5 fsGroup i*,
     6 runAsGroup i*, 9 fsGroupChangePolicy s*
 Toleration: 1 key s, 2 operator s, 3 value s, 4 effect s, 5 tolerationSeconds i*
@@ -86,7 +102,16 @@ SecurityContext: 1 capabilities Capabilities*, 2 privileged b*, 4 runAsUser i*, 
 Capabilities: 1 add [s, 2 drop [s
 Volume: 1 name s, 2 - ^VolumeSource
 VolumeSource: 1 hostPath HostPath*, 2 emptyDir EmptyDir*, 6 secret SecretVolume*,
-    10 persistentVolumeClaim ClaimVolume*, 19 configMap ConfigMapVolume*
+    10 persistentVolumeClaim ClaimVolume*, 16 downwardAPI DownwardVolume*, 19 configMap ConfigMapVolume*,
+    26 projected ProjectedVolume*
+DownwardVolume: 1 items [DownwardFile, 2 defaultMode i*
+DownwardFile: 1 path s, 2 fieldRef ObjectFieldSelector*, 3 resourceFieldRef ResourceFieldSelector*, 4 mode i*
+ProjectedVolume: 1 sources [Projection, 2 defaultMode i*
+Projection: 1 secret ObjectProjection*, 2 downwardAPI DownwardProjection*, 3 configMap ObjectProjection*,
+    4 serviceAccountToken TokenProjection*
+ObjectProjection: 1 - ^LocalObjectReference, 2 items [KeyToPath, 4 optional b*
+DownwardProjection: 1 items [DownwardFile
+TokenProjection: 1 audience s, 2 expirationSeconds i*, 3 path s
 HostPath: 1 path s, 2 type s*
 EmptyDir: 1 medium s, 2 sizeLimit Q
 SecretVolume: 1 secretName s, 2 items [KeyToPath, 3 defaultMode i*, 4 optional b*
