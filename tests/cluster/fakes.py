@@ -214,8 +214,8 @@ class FakeRuntime:
 
     async def run(self, spec: ContainerSpec) -> FakeProcess:
         if spec.process.argv[0].startswith("/no/"):
-            program = spec.process.argv[0]
-            raise StartError(127, f'exec: "{program}": stat {program}: no such file or directory')
+            absent = spec.process.argv[0]
+            raise StartError(127, f'exec: "{absent}": stat {absent}: no such file or directory')
         delay = self.start_seconds()
         if delay:
             await self.clock.sleep(delay)

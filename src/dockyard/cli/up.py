@@ -29,7 +29,7 @@ from dockyard.home import Home
 @click.option("--driver", help="The file-system driver: namespaces, proot or none; else it is chosen.")
 @json_option
 def command(backend: str | None, docker_host: str, driver: str | None, as_json: bool) -> None:
-    """Start the platform in the background, and return when its node is Ready.
+    """Start the platform in the background, and return when its nodes are Ready.
 
     Does nothing when it runs already. With --backend docker nothing is started: the engine must be there.
     Exit status 0 when it is Ready, 3 when no engine answers, 4 when something on this machine is in the way,
