@@ -151,3 +151,28 @@ async def test_a_quota_with_scopes_is_about_some_pods(
         else:
             cluster.api.create("Pod", pods[name])
     await cluster.stop()
+
+
+async def test_custom_objects_are_counted_and_are_not_taken_for_their_namesakes(tmp_path: Path) -> None:
+    cluster = await limited(tmp_path, {"count/jobs.example.com": "1", "count/jobs.batch": "0"})
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    names = {"plural": "jobs", "kind": "Job"}
+    cluster.api.create(
+        "CustomResourceDefinition",
+        {
+            "metadata": {"name": "jobs.example.com"},
+            "spec": {"group": "example.com", "scope": "Namespaced", "names": names, "versions": [version]},
+        },
+    )
+    await cluster.settle()
+    obj = {"metadata": {"name": "a", "namespace": "default"}, "spec": {"template": {"spec": "anything"}}}
+    made = cluster.api.create("Job.example.com", obj)
+    assert made["spec"] == obj["spec"]
+    assert used(cluster)["count/jobs.example.com"] == "1"
+    with pytest.raises(Forbidden):
+        cluster.api.create("Job.example.com", obj | {"metadata": {"name": "b", "namespace": "default"}})
+    cluster.api.delete("Job.example.com", "a", "default")
+    await cluster.settle()
+    assert used(cluster) == {"count/jobs.batch": "0", "count/jobs.example.com": "0"}
+    await cluster.stop()

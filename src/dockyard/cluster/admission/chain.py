@@ -18,17 +18,17 @@ def on_create(api: Api, kind: Kind, obj: Manifest, namespace: str) -> None:
     """Admit a new object. Raises NotFound for a missing namespace, Forbidden for what is not allowed."""
     if kind.namespaced:
         namespaces.check(api, kind, obj, namespace)
-    if kind.kind == "Namespace":
+    if kind.key == "Namespace":
         namespaces.label(obj)
-    elif kind.kind == "Pod":
+    elif kind.key == "Pod":
         limitranger.fill(api, obj, namespace)
         pods.add_service_account(api, obj, namespace)
         pods.set_priority(api, obj)
         pods.refuse_runtime_class(obj)
         pods.tolerate(obj)
-    elif kind.kind in ("PersistentVolumeClaim", "PersistentVolume"):
+    elif kind.key in ("PersistentVolumeClaim", "PersistentVolume"):
         storage.on_create(api, kind, obj)
-    elif kind.kind == "Node":
+    elif kind.key == "Node":
         taints = obj.setdefault("spec", {}).setdefault("taints", [])
         if not any(taint.get("key") == pods.NOT_READY for taint in taints):
             taints.append({"key": pods.NOT_READY, "effect": "NoSchedule"})
@@ -36,29 +36,29 @@ def on_create(api: Api, kind: Kind, obj: Manifest, namespace: str) -> None:
 
 def complete(api: Api, kind: Kind, obj: Manifest) -> None:
     """Fill in what depends on the metadata that the server just made."""
-    if kind.kind == "Pod":
+    if kind.key == "Pod":
         obj["status"]["qosClass"] = pods.quality(obj["spec"])
-    elif kind.kind == "Job":
+    elif kind.key == "Job":
         jobs.select_own_pods(obj)
-    elif kind.kind == "PersistentVolume":
+    elif kind.key == "PersistentVolume":
         storage.complete(api, obj)
 
 
 def on_update(api: Api, kind: Kind, obj: Manifest, old: Manifest) -> None:
     """Admit a replaced object."""
-    if kind.kind == "Namespace":
+    if kind.key == "Namespace":
         namespaces.keep(obj, old)
-    elif kind.kind == "Service":
+    elif kind.key == "Service":
         spec, stored = obj.get("spec") or {}, old["spec"]
         # Who changes clusterIP alone means the first of clusterIPs too.
         if spec.get("clusterIP") != stored.get("clusterIP") and spec.get("clusterIPs") == stored.get(
             "clusterIPs"
         ):
             spec.pop("clusterIPs", None)
-    elif kind.kind == "Pod" and "serviceAccountName" in obj.get("spec", {}):
+    elif kind.key == "Pod" and "serviceAccountName" in obj.get("spec", {}):
         # The deprecated twin of serviceAccountName follows it.
         obj["spec"]["serviceAccount"] = obj["spec"]["serviceAccountName"]
-    elif kind.kind == "PersistentVolumeClaim":
+    elif kind.key == "PersistentVolumeClaim":
         storage.on_update(api, kind, obj, old)
 
 
@@ -67,13 +67,13 @@ def review(api: Api, kind: Kind, obj: Manifest, old: Manifest | None) -> quotas.
 
     Raises Forbidden, and Invalid for a Namespace whose labels name no Pod Security level.
     """
-    if kind.kind == "Namespace":
+    if kind.key == "Namespace":
         podsecurity.check_labels(obj)
         return ()
     if not kind.namespaced:
         return ()
     limitranger.check(api, kind, obj, old)
-    if kind.kind == "Pod":
+    if kind.key == "Pod":
         podsecurity.check(api, obj, old)
     return quotas.check(api, kind, obj, old)
 

@@ -36,9 +36,9 @@ def fill(api: Api, pod: Manifest, namespace: str) -> None:
 
 def check(api: Api, kind: Kind, obj: Manifest, old: Manifest | None) -> None:
     """Raise Forbidden for a Pod or a PersistentVolumeClaim beyond the bounds; updates of Pods are free."""
-    if kind.kind != "PersistentVolumeClaim" and (kind.kind != "Pod" or old is not None):
+    if kind.key != "PersistentVolumeClaim" and (kind.key != "Pod" or old is not None):
         return
-    find = _pod_problems if kind.kind == "Pod" else _claim_problems
+    find = _pod_problems if kind.key == "Pod" else _claim_problems
     for limit_range in _ranges(api, obj["metadata"]["namespace"]):
         limits = (limit_range.get("spec") or {}).get("limits") or ()
         problems = list(dict.fromkeys(find(limits, obj)))

@@ -32,7 +32,7 @@ def keep(namespace: Manifest, old: Manifest) -> None:
 
 def protect(kind: Kind, name: str) -> None:
     """Refuse to delete the namespaces that a cluster cannot live without."""
-    if kind.kind == "Namespace" and name in PROTECTED:
+    if kind.key == "Namespace" and name in PROTECTED:
         raise Forbidden.of(kind, name, "this namespace may not be deleted")
 
 

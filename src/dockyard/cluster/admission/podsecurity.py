@@ -65,13 +65,13 @@ def check(api: Api, pod: Manifest, old: Manifest | None) -> None:
 
 def warnings(api: Api, kind: Kind, obj: Manifest, old: Manifest | None) -> list[str]:
     """What the level of the mode warn would forbid of an object, or a new level of the Pods there are."""
-    if kind.kind == "Namespace":
+    if kind.key == "Namespace":
         return _about_existing(api, obj, old) if old is not None else []
-    if kind.kind == "Pod":
+    if kind.key == "Pod":
         judged = obj
-    elif kind.kind in _TEMPLATES:
+    elif kind.key in _TEMPLATES:
         judged = obj.get("template") or (obj.get("spec") or {}).get("template") or {}
-    elif kind.kind == "CronJob":
+    elif kind.key == "CronJob":
         judged = obj["spec"]["jobTemplate"]["spec"]["template"]
     else:
         return []

@@ -22,7 +22,7 @@ def check(api: Api, kind: Kind, obj: Manifest, old: Manifest | None) -> Charges:
 
     As upstream's, this goes by the quotas' status: one that its controller has not seen yet limits nothing.
     """
-    if old is not None and kind.kind not in ("Service", "PersistentVolumeClaim"):
+    if old is not None and kind.key not in ("Service", "PersistentVolumeClaim"):
         return ()
     records = sorted(
         api.store.scan("ResourceQuota", obj["metadata"]["namespace"]), key=lambda record: record.name
@@ -37,7 +37,7 @@ def check(api: Api, kind: Kind, obj: Manifest, old: Manifest | None) -> Charges:
         hard = limits["status"].get("hard") or {}
         if not any(quota.counts(kind, name) for name in hard) or not quota.concerns(limits, kind, obj):
             continue
-        if kind.kind == "Pod" and (missing := quota.unnamed(obj, set(hard))):
+        if kind.key == "Pod" and (missing := quota.unnamed(obj, set(hard))):
             raise _refuse(kind, obj, f"failed quota: {limits['metadata']['name']}: {missing}")
         found.append(limits)
     requested = {name: _less(amount, before.get(name, "0")) for name, amount in used.items()}

@@ -16,7 +16,7 @@ def concerns(quota: Manifest, kind: Kind, obj: Manifest) -> bool:
     needs += (spec.get("scopeSelector") or {}).get("matchExpressions") or ()
     if not needs:
         return True
-    return kind.kind == "Pod" and all(_matches(need, obj) for need in needs)
+    return kind.key == "Pod" and all(_matches(need, obj) for need in needs)
 
 
 def _matches(need: Manifest, pod: Manifest) -> bool:

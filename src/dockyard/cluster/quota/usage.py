@@ -30,11 +30,11 @@ def usage(kind: Kind, obj: Manifest, now: float) -> Amounts:
         return found
     if kind.plural in _COUNTED:
         found[kind.plural] = "1"
-    if kind.kind == "Pod" and not _is_over(obj, now):
+    if kind.key == "Pod" and not _is_over(obj, now):
         found |= _pod(obj["spec"])
-    elif kind.kind == "Service":
+    elif kind.key == "Service":
         found |= _service(obj["spec"])
-    elif kind.kind == "PersistentVolumeClaim":
+    elif kind.key == "PersistentVolumeClaim":
         found |= _claim(obj["spec"])
     return found
 
@@ -45,14 +45,14 @@ def counts(kind: Kind, name: str) -> bool:
         return True
     if kind.group:
         return False
-    if kind.kind == "Pod":
+    if kind.key == "Pod":
         base = name.removeprefix("requests.").removeprefix("limits.")
         whole = base == name or name.startswith(("requests.", "limits."))
         is_compute = base in ("cpu", "memory", "ephemeral-storage") or base.startswith("hugepages-")
         return name == "pods" or (whole and is_compute) or (name.startswith("requests.") and "/" in base)
-    if kind.kind == "Service":
+    if kind.key == "Service":
         return name in ("services", "services.loadbalancers", "services.nodeports")
-    if kind.kind == "PersistentVolumeClaim":
+    if kind.key == "PersistentVolumeClaim":
         return name in (kind.plural, "requests.storage") or ".storageclass.storage.k8s.io/" in name
     return name == kind.plural and name in _COUNTED
 
