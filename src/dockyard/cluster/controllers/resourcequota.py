@@ -34,9 +34,11 @@ class ResourceQuotaController:
             # What admission charged needs no recount.
             new = event.old is None or event.old.get("spec") != event.object.get("spec")
             return (Key(event.namespace, event.name),) if new and event.type != "DELETED" else ()
-        if not event.namespace or not _gives_back(event):
+        if not event.namespace:
             return ()
-        return [Key(r.namespace, r.name) for r in self._api.store.scan("ResourceQuota", event.namespace)]
+        # Most namespaces have none: then the event needs no reading.
+        there = [Key(r.namespace, r.name) for r in self._api.store.scan("ResourceQuota", event.namespace)]
+        return there if there and _gives_back(event) else ()
 
     def reconcile(self, key: Key) -> float | None:
         """Bring `status` in line with `spec.hard` and with what is there."""
