@@ -145,3 +145,13 @@ async def test_programs_are_kept_apart_and_a_new_worker_knows_why(
     network.set_policy("orders", None, None)
     assert await call(parent, "stranger", where) == "orders got hello"
     assert await call(parent, "database", where) == "orders got hello"
+
+
+async def test_rules_that_are_too_long_let_nobody_pass(network: Network, parent: SmallParent) -> None:
+    await serve(parent, "orders")
+    where = network.sandbox("orders").address
+    many = [f"{number:036d}" for number in range(5000)]
+    network.set_policy("orders", [rule(sandboxes=["database", *many])], None)
+    assert await call(parent, "database", where, timeout=0.2) == "TimeoutError"
+    network.set_policy("orders", [rule(sandboxes=["database"])], None)
+    assert await call(parent, "database", where) == "orders got hello"

@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 NAME_SERVER = "dns"
 """What stands for the network's name server among the sandboxes of a rule."""
 
+LONGEST = 120_000
+"""Bytes that the rules of a sandbox may take in a message to the worker (supervisor.LONGEST_MESSAGE)."""
+
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 

@@ -42,6 +42,7 @@ def kinds_of(definition: Manifest) -> list[Kind]:
 
 
 def _kind(definition: Manifest, version: Manifest) -> Kind:
+    # Differs: conversion webhooks of custom resources aren't called; versions differ in apiVersion alone.
     spec, names = definition["spec"], definition["status"]["acceptedNames"]
     schema = version["schema"]["openAPIV3Schema"]
     subresources = version.get("subresources") or {}
@@ -78,6 +79,7 @@ def _fill(schema: Manifest, obj: Manifest) -> None:
 
 
 def _validate(schema: Manifest, obj: Manifest, old: Manifest | None, errors: FieldErrors) -> None:
+    # Differs: an update of a custom object is refused for what was wrong with it before, too (no ratcheting).
     found = FieldErrors()
     check(schema, obj, "", found)
     if not found:
