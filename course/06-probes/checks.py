@@ -182,6 +182,227 @@ def starts_slowly_and_hangs_quickly(trial: Trial) -> None:
     _hangs(trial, within=QUICKLY)
 
 
+def who_is_asked(live: Live) -> str:
+    """A hint from the readiness probes that run."""
+    asked = {}
+    for name in ("orders", "prices"):
+        deployment = live.get("deployments", name)
+        if deployment is None:
+            return "Nothing is on stage yet: `goto` the exercise, or run the check once."
+        probe = deployment["spec"]["template"]["spec"]["containers"][0].get("readinessProbe") or {}
+        asked[name] = (probe.get("httpGet") or {}).get("path", "no URL")
+    return (
+        f"Your readiness probes ask: orders `{asked['orders']}`, prices `{asked['prices']}`. For each name after `need=`: if that "
+        "one were away, could this Pod still answer a request?"
+    )
+
+
+@exercise(
+    "06.3",
+    title="Deep or shallow, one dependency at a time",
+    seconds=180,
+    files=("e3/shop.yaml",),
+    baseline=("database.yaml", "e3/others.yaml"),
+    claims={
+        "serves": "orders and prices answer while everybody is there",
+        "fault": "nobody reaches the one that is away",
+        "orders": "while the database is away, no Pod of orders is in the Service",
+        "prices": "while the database is away, prices answers every request",
+        "cache": "while the cache is away, both answer every request",
+        "mail": "while the mail server is away, both answer every request",
+        "calm": "no container restarts in all of this",
+    },
+    start="prices",
+    hints=(
+        "Make a table: two services, three that they depend on. In each field: can it still answer without?",
+        who_is_asked,
+        "Readiness asks for what every request of this service needs, and for nothing else. A service that can answer alone is "
+        "ready when it runs.",
+    ),
+    why=(
+        "orders can do nothing without its database, so its readiness asks for that, and only for that. The cache and the mail server it "
+        "can do without, and prices can do without anybody: a probe that asks for more than a request needs turns somebody else's "
+        "fault into an outage of your own."
+    ),
+)
+def asks_for_what_a_request_needs(trial: Trial) -> None:
+    """Two services, and three that they depend on:
+
+    | | orders | prices |
+    |---|---|---|
+    | `db` | every request needs it | the list is in memory, and read again when the database is there |
+    | `cache` | makes it quicker | |
+    | `mail` | a mail that can't be sent is sent later | |
+
+    Somebody wrote one readiness probe for both, and it asks for all three. `/readyz?need=db&need=cache` asks for those that you name.
+
+    Change `e3/shop.yaml` so that, whoever is away, everybody is in the Service who can still answer, nobody else is, and nothing restarts.
+
+    **Measured:** 5 requests a second to each of the two while database, cache and mail server are cut off in turn. About 70 s.
+    """
+    both = trial.available("orders", within=30) and trial.available("prices", within=15)
+    trial.require(
+        "serves",
+        both,
+        observed="; ".join(trial.live.warnings()[:2]) or "not available in time",
+        hint=f"`kubectl -n {trial.namespace} get pods`",
+    )
+    ports = {"db": 5432, "cache": 6379, "mail": 2525}
+    with (
+        trial.load("http://orders/orders", rate=5) as orders,
+        trial.load("http://prices/prices", rate=5) as prices,
+        trial.load("tcp://db:5432", rate=2) as db,
+        trial.load("tcp://cache:6379", rate=2) as cache,
+        trial.load("tcp://mail:2525", rate=2) as mail,
+    ):
+        canaries = {"db": db, "cache": cache, "mail": mail}
+        trial.until(lambda: orders.ok and prices.ok, within=10)
+        cuts = {}
+        for name in ports:
+            before = time.time()
+            trial.until(lambda: all(load.since(before).ok for load in (orders, prices)), within=12)
+            with trial.cut(f"app={name}") as cuts[name]:
+                trial.wait(10)
+        trial.wait(2)
+    reached = {n: len(canaries[n].between(cut.start + 2, cut.end - 1).ok) for n, cut in cuts.items()}
+    trial.require(
+        "fault",
+        not any(reached.values()),
+        observed=f"connections that succeeded nevertheless: {reached}",
+    )
+    away = cuts["db"]
+    ready = [count for _, count in trial.seen.ready("orders", away.start + 6, away.end - 0.5)]
+    trial.expect(
+        "orders",
+        ready and max(ready) == 0,
+        observed=f"up to {max(ready, default=0)} ready addresses of orders, from the 6th second of the cut on",
+        expected="0",
+        hint="What does orders answer without its database? Who should know?",
+    )
+    for claim, name in (("prices", "db"), ("cache", "cache"), ("mail", "mail")):
+        cut = cuts[name]
+        loads = {"prices": prices} if claim == "prices" else {"orders": orders, "prices": prices}
+        failed = {n: len(load.between(cut.start, cut.end).failed) for n, load in loads.items()}
+        trial.expect(
+            claim,
+            not any(failed.values()),
+            observed=f"failed requests while {name} was away: {failed}",
+            expected="none",
+            hint=f"Can it answer without {name}? Then who took it out of the Service?",
+        )
+    restarts = trial.seen.restarts("app=orders") + trial.seen.restarts("app=prices")
+    trial.expect(
+        "calm",
+        restarts == 0,
+        observed=f"{restarts} restarts",
+        expected="0 restarts",
+        hint="Which probe restarts, and what does yours ask?",
+    )
+
+
+def what_the_probe_got(live: Live) -> str:
+    """A hint from the newest complaint about a readiness probe."""
+    complaints = [text for text in live.warnings() if text.startswith("Unhealthy")]
+    if complaints:
+        return (
+            f"Your cluster says: `{complaints[0]}`. Under twice the load a quote gets either a place in the queue or a 503. "
+            "Which of the URLs in the task doesn't go through the queue?"
+        )
+    return "Nobody complains while the load is small. Run the check, then ask for a hint again."
+
+
+@exercise(
+    "06.4",
+    title="Busy is not unready",
+    seconds=150,
+    files=("e4/quotes.yaml",),
+    claims={
+        "serves": "quotes answers under little load",
+        "load": "twice as many requests come as two Pods can answer",
+        "calm": "no container restarts under that load",
+        "flap": "no Pod leaves the Service because of it",
+        "stuck": "a Pod whose workers are stuck leaves the Service within 15 s",
+    },
+    start="flap",
+    hints=(
+        "Under load, who else waits where your readiness probe waits?",
+        what_the_probe_got,
+        "Ask a URL that doesn't wait in the queue of the requests, and still knows whether work gets done.",
+    ),
+    why=(
+        "A probe that waits behind the requests fails exactly when there are many. The Pod leaves, its load goes to the next one, and "
+        "that leaves too. /readyz asks another question: does work get done? It asks it past the queue."
+    ),
+)
+def stays_in_under_load(trial: Trial) -> None:
+    """Two Pods of quotes answer 10 requests a second each. More than that wait, eight a Pod, and what is too much gets a 503 at once: so
+    far, well built. But under load the Pods leave the Service, both of them, come back, and leave again.
+
+    Change `e4/quotes.yaml` so that
+
+    - at twice the load both Pods stay in the Service, and none restarts;
+    - a Pod whose workers are stuck still leaves it within 15 s.
+
+    `GET /quote` is what users ask. `/readyz` says whether the workers have finished anything in the last 5 s, and waits in no queue;
+    `/healthz` asks only the process.
+
+    **Measured:** 40 requests a second for 20 s, then one Pod with stuck workers. About 50 s.
+    """
+    trial.require(
+        "serves",
+        trial.available("quotes", within=40),
+        observed="; ".join(trial.live.warnings()[:2]) or "not available in time",
+        hint=f"`kubectl -n {trial.namespace} get pods`",
+    )
+    with trial.load("http://quotes/quote", rate=2) as little:
+        trial.until(lambda: len(little.ok) >= 3, within=10)
+    trial.require("serves", bool(little.ok), observed=repr(little))
+    with trial.load("http://quotes/quote", rate=40) as load:
+        load.collect(80, within=20)
+        since = time.time()
+        trial.wait(20)
+        until = time.time()
+    answered = load.between(since, until)
+    trial.require(
+        "load",
+        len(answered) >= 600 and len(answered.failed) >= len(answered) / 5,
+        observed=f"{len(answered)} requests in 20 s, {len(answered.failed)} of them without a quote",
+    )
+    restarts = trial.seen.restarts("app=quotes")
+    trial.expect(
+        "calm",
+        restarts == 0,
+        observed=f"{restarts} restarts",
+        expected="0 restarts",
+        hint="Does a restart help against too many requests?",
+    )
+    ready = [count for _, count in trial.seen.ready("quotes", since, until)]
+    trial.expect(
+        "flap",
+        min(ready) == 2,
+        observed=f"{len(ready) - 1} changes of the ready addresses in 20 s, and as few as {min(ready)} of 2",
+        expected="2 all along",
+        hint="What does your readiness probe wait for, under load?",
+    )
+    both = trial.until(lambda: sum(trial.is_ready(pod) for pod in trial.pods("app=quotes")) == 2, within=20)
+    if not both:
+        trial.expect("stuck", None, observed="the two Pods did not get ready again after the load")
+        return
+    pod = trial.pods("app=quotes")[0]
+    name = pod["metadata"]["name"]
+    with trial.load("http://quotes/quote", rate=10):
+        trial.request(f"http://{pod['status']['podIP']}:8000/stick", method="POST")
+        trial.say(f"the workers of {name} are stuck; waiting up to 15 s for it to leave")
+        left = trial.until(lambda: not trial.is_ready(trial.get("pods", name) or {}), within=15)
+    trial.expect(
+        "stuck",
+        left,
+        observed=f"{name} was in the Service for 15 s and finished nothing",
+        expected="out within 15 s",
+        hint="Does your readiness probe notice that no worker gets anything done?",
+    )
+
+
 def _environment(trial: Trial) -> dict[str, str]:
     """What the running container was started with."""
     container = trial.pods("app=orders")[0]["spec"]["containers"][0]
@@ -208,7 +429,9 @@ def _hangs(trial: Trial, *, within: float) -> None:
     trial.say(f"{name} hangs; waiting up to {within:.0f} s for its restart")
     restarted = trial.until(
         lambda: any(
-            trial.live.restarts_of(each) > before for each in trial.pods("app=orders") if each["metadata"]["name"] == name
+            trial.live.restarts_of(each) > before
+            for each in trial.pods("app=orders")
+            if each["metadata"]["name"] == name
         ),
         within=max(0, hung + within - time.time()),  # proving the silence took some of it
     )
