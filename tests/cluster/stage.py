@@ -11,6 +11,7 @@ import contextlib
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Coroutine
 from concurrent.futures import Future
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 
 from dockyard.cluster.http.server import ApiServer
 from dockyard.cluster.streams import NodeStreams
+from dockyard.wire.clock import FakeClock
 from dockyard.wire.http import Server
 from dockyard.wire.tls import Pki
 from tests.cluster.conftest import KUBECTL, kubeconfig_text
@@ -44,7 +46,8 @@ class Stage:
         )
 
     async def _open(self) -> FakeCluster:
-        cluster = await FakeCluster(self.directory / "node").start()
+        # kubectl has the machine's clock and prints ages by it.
+        cluster = await FakeCluster(self.directory / "node", clock=FakeClock(time.time())).start()
         self.server = ApiServer(cluster.api, NodeStreams(cluster.agents))
         self._server = Server(self.server.handle)
         self.port = await self._server.listen_tcp("127.0.0.1", 0, self.pki.server_context())

@@ -50,10 +50,12 @@ def _allocate_address(
     if address:
         problem = ""
         if ipaddress.ip_address(address) not in SERVICE_RANGE:
-            problem = (
-                f"the provided IP ({address}) is not in the valid range. "
-                f"The range of valid IPs is {SERVICE_RANGE}"
-            )
+            problem = "the provided network does not match the current range"
+            if dry_run:  # which upstream words in another way
+                problem = (
+                    f"the provided IP ({address}) is not in the valid range. "
+                    f"The range of valid IPs is {SERVICE_RANGE}"
+                )
         elif address in taken and not dry_run:
             problem = "provided IP is already allocated"
         if problem:

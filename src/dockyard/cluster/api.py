@@ -201,8 +201,11 @@ class Api:
             # Upstream's status writes keep spec and labels only: the revision comes with the status.
             new["metadata"]["annotations"] = dict(obj["metadata"]["annotations"])
             metadata.tidy(new)
-        if "status" in obj:
-            new["status"] = _copy(obj["status"])
+        if "status" in obj or row.custom is None:
+            new["status"] = _copy(obj.get("status") or {})
+            for key in ("phase", "qosClass"):  # which no status is without
+                if key in (old.get("status") or {}):
+                    new["status"].setdefault(key, old["status"][key])
         else:
             new.pop("status", None)
         if row.custom is not None:

@@ -175,13 +175,14 @@ def _check_owners(owners: list[Manifest] | tuple[()], errors: FieldErrors) -> No
 
 
 def _check_finalizers(finalizers: list[str] | tuple[()], errors: FieldErrors) -> None:
-    for finalizer in finalizers:
+    for index, finalizer in enumerate(finalizers):
+        path = f"metadata.finalizers[{index}]"
         problems = names.label_key_problems(finalizer)
         for problem in problems:
-            errors.invalid("metadata.finalizers", finalizer, problem)
+            errors.invalid(path, finalizer, problem)
         if not problems and "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
             errors.invalid(
-                "metadata.finalizers",
+                path,
                 finalizer,
                 "name is neither a standard finalizer name nor is it fully qualified",
             )

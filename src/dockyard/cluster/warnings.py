@@ -11,10 +11,18 @@ from dockyard.cluster.names import dns_label_problems
 Manifest = dict[str, Any]
 
 
+_ENDPOINTS = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
+
+
+def warnings_of(kind: Kind) -> list[str]:
+    """The warnings about any use of a kind."""
+    return [_ENDPOINTS] if kind.key == "Endpoints" else []
+
+
 def warnings_for(kind: Kind, obj: Manifest) -> list[str]:
     """The warnings about an object that was just written."""
     if kind.kind == "Endpoints":
-        return ["v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"]
+        return warnings_of(kind)
     if kind.kind == "Pod":
         return _pod(obj.get("spec") or {}, "spec")
     if kind.kind in ("Deployment", "ReplicaSet") and dns_label_problems(obj["metadata"].get("name", "")):

@@ -43,6 +43,17 @@ def default_service(obj: Manifest) -> None:
         spec["clusterIP"] = spec["clusterIPs"][0]
 
 
+def drop_node_ports(new: Manifest, old: Manifest) -> None:
+    """A Service that has no node ports any more gives back those that it was given and still names."""
+    exposed = ("NodePort", "LoadBalancer")
+    if old["spec"].get("type") not in exposed or new["spec"].get("type") in exposed:
+        return
+    had = [port.get("nodePort") for port in old["spec"].get("ports") or ()]
+    if [port.get("nodePort") for port in new["spec"].get("ports") or ()] == had:
+        for port in new["spec"]["ports"]:
+            port.pop("nodePort", None)
+
+
 def default_endpoints(obj: Manifest) -> None:
     for subset in obj.get("subsets") or ():
         for port in subset.get("ports") or ():

@@ -79,7 +79,8 @@ def list_many(api: Api, target: Target, request: Request, options: ListOptions) 
     if start:
         keyed = [item for item in keyed if _relative(item[0], target.namespace) >= "/" + start.lstrip("/")]
     metadata: Manifest = {"resourceVersion": str(revision)}
-    if options.limit and len(keyed) > options.limit:
+    # "0" is upstream's cache of watches, which knows no pages.
+    if options.limit and options.resource_version != "0" and len(keyed) > options.limit:
         metadata["continue"] = _make_token(revision, _relative(keyed[options.limit - 1][0], target.namespace))
         if not (wanted.labels or wanted.fields):
             metadata["remainingItemCount"] = len(keyed) - options.limit

@@ -26,6 +26,7 @@ from dockyard.cluster.http.nodes import Answer, NodeApi
 from dockyard.cluster.http.options import list_options
 from dockyard.cluster.http.paths import REVIEW_GROUPS, Target, groups_of, parse
 from dockyard.cluster.http.yamlform import in_yaml, wants_yaml
+from dockyard.cluster.warnings import warnings_of
 from dockyard.wire.http import (
     ClientDisconnectedError,
     HttpError,
@@ -121,7 +122,7 @@ class ApiServer:
             return metrics.answer(api, target, request)
         if target.name:
             if method in ("GET", "HEAD"):
-                return reads.get_one(api, target, request)
+                return writes.warned(reads.get_one(api, target, request), warnings_of(target.kind))
             if method == "PUT":
                 return await writes.update(api, target, request)
             if method == "PATCH":
@@ -133,7 +134,7 @@ class ApiServer:
             options = list_options(request.query)
             if options.watch:
                 return watching.watch(api, target, request, options)
-            return reads.list_many(api, target, request, options)
+            return writes.warned(reads.list_many(api, target, request, options), warnings_of(target.kind))
         if method == "POST":
             if target.kind.namespaced and target.namespace is None:
                 raise MethodNotAllowed

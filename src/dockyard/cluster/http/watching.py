@@ -10,7 +10,7 @@ from typing import Any
 
 from dockyard.cluster import tables
 from dockyard.cluster.api import Api
-from dockyard.cluster.errors import Expired
+from dockyard.cluster.errors import ApiError, BadRequest, Expired
 from dockyard.cluster.http import options as parse
 from dockyard.cluster.http.negotiation import Form, choose
 from dockyard.cluster.http.options import ListOptions
@@ -33,7 +33,10 @@ def watch(api: Api, target: Target, request: Request, options: ListOptions) -> S
     form = choose(request.headers.get("accept"))
     wanted = selection(target, options)
     store = api.store
-    revision = parse.revision(options.resource_version, store.revision)
+    try:
+        revision = parse.revision(options.resource_version, store.revision)
+    except BadRequest as error:  # which upstream doesn't foresee here
+        raise ApiError(error.message.removeprefix("invalid resource version: ")) from error
     writer = _Writer(api, target.kind, form, request.query.get("includeObject") or "Metadata")
     headers = [("Content-Type", "application/json"), ("Cache-Control", "no-cache, private")]
     first: list[bytes] = []

@@ -44,7 +44,8 @@ async def read_body(request: Request) -> bytes:
         raise TooLarge(f"Request entity too large: limit is {BODY_LIMIT}", {}) from None
 
 
-def _warned(response: Response, texts: list[str]) -> Response:
+def warned(response: Response, texts: list[str]) -> Response:
+    """The answer with a Warning header for each text, each once."""
     headers = response.headers.items() if isinstance(response.headers, dict) else response.headers
     added = []
     for text in dict.fromkeys(texts):
@@ -78,7 +79,7 @@ async def create(api: Api, target: Target, request: Request) -> Response:
         manager=updater(request, target, options.field_manager),
     )
     texts = decoded.warnings + _remarks(api, target, made, None)
-    return _warned(render(api, target.kind, made, form, request, 201), texts)
+    return warned(render(api, target.kind, made, form, request, 201), texts)
 
 
 async def update(api: Api, target: Target, request: Request) -> Response:
@@ -111,7 +112,7 @@ async def update(api: Api, target: Target, request: Request) -> Response:
     else:
         made = api.update(kind.id, obj, dry_run=options.dry_run, manager=manager)
     texts = decoded.warnings + _remarks(api, target, made, before)
-    return _warned(render(api, kind, made, form, request), texts)
+    return warned(render(api, kind, made, form, request), texts)
 
 
 async def patch(api: Api, target: Target, request: Request) -> Response:
@@ -160,7 +161,7 @@ async def patch(api: Api, target: Target, request: Request) -> Response:
     )
     if target.subresource == "scale":
         return json_response(made)
-    return _warned(render(api, kind, made, form, request), texts + _remarks(api, target, made, before))
+    return warned(render(api, kind, made, form, request), texts + _remarks(api, target, made, before))
 
 
 async def apply(api: Api, target: Target, request: Request, body: bytes) -> Response:
@@ -181,7 +182,7 @@ async def apply(api: Api, target: Target, request: Request, body: bytes) -> Resp
         dry_run=options.dry_run,
     )
     response = render(api, kind, made, form, request, 201 if created else 200)
-    return _warned(response, _remarks(api, target, made, before))
+    return warned(response, _remarks(api, target, made, before))
 
 
 def updater(request: Request, target: Target, named: str) -> Manager:

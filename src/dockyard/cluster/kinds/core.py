@@ -199,6 +199,7 @@ ROWS = (
         "services",
         validate=service_rules.validate_service,
         default=services.default_service,
+        prepare=services.drop_node_ports,
         short_names=("svc",),
         categories=("all",),
         subresources=("proxy", "status"),

@@ -90,7 +90,7 @@ def _which_run(pod: Manifest, name: str, *, previous: bool) -> int:
     status = next(
         (
             s
-            for field in ("containerStatuses", "initContainerStatuses")
+            for field in ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
             for s in pod["status"].get(field, ())
             if s["name"] == name
         ),
