@@ -85,7 +85,7 @@ def where_the_pods_are(live: Live) -> str:
 @exercise(
     "04.1",
     title="A Service without anybody",
-    seconds=150,
+    seconds=200,
     files=("e1/repair.sh",),
     baseline=("e1/shop.yaml",),
     claims={
@@ -121,12 +121,12 @@ def finds_its_pods(trial: Trial) -> None:
     except CommandFailed as failed:
         trial.require("runs", False, observed=str(failed)[-300:], hint="The message is the command's own.")
     trial.expect("runs", True)
-    trial.available("orders", within=40)
+    trial.available("orders", within=60)
     _three_answer(trial, ("endpoints", "shared"), "Which Pods does the Service ask for? `kubectl get endpointslices` lists them.")
     victim = trial.pods("part=api")[0]["metadata"]["name"]
     trial.say(f"deleting {victim}")
     trial.kubectl("delete", "pod", victim, "--wait=false")
-    trial.until(lambda: trial.get("pods", victim) is None and trial.live.is_available("orders"), within=40)
+    trial.until(lambda: trial.get("pods", victim) is None and trial.live.is_available("orders"), within=60)
     _three_answer(trial, ("lasts", "lasts"), "Where would the successor of a Pod get its labels from?")
 
 
@@ -556,7 +556,7 @@ def survives_maintenance(trial: Trial) -> None:
     """
     trial.require(
         "serves",
-        trial.available("orders", within=45),
+        trial.available("orders", within=60),
         observed="; ".join(trial.live.warnings()[:2]),
         hint=f"`kubectl -n {trial.namespace} describe pod -l app=orders`",
     )
