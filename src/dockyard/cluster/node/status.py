@@ -214,7 +214,8 @@ def _resources(pod: Manifest) -> Manifest:
     found: Manifest = {}
     for which in ("limits", "requests"):
         total: dict[str, list[str]] = {}
-        for container in pod["spec"]["containers"]:
+        sidecars = [c for c in pod["spec"].get("initContainers", ()) if c.get("restartPolicy") == "Always"]
+        for container in [*sidecars, *pod["spec"]["containers"]]:
             for resource, text in ((container.get("resources") or {}).get(which) or {}).items():
                 total.setdefault(resource, []).append(text)
         if total:
