@@ -202,7 +202,7 @@ def _yaml(body: bytes) -> Any:
         raise ValueError(f"exceeded max depth of {_MOST_DEPTH}")
     base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where libyaml is there
 
-    class Loader(base):  # type: ignore[misc]
+    class Loader(base):  # type: ignore[misc, valid-type]
         pass
 
     # YAML 1.1 reads y and n as booleans; PyYAML leaves that out.
