@@ -319,14 +319,14 @@ def predicts_the_repair(trial: Trial) -> None:
     faults = {"crash": _crash, "crash-again": _crash, "delete": _delete}
     measured: dict[str, float] = {}
     seen: dict[str, set[tuple[str, str]]] = {}
-    slow = 0.0
+    starts: dict[str, float] = {}
     for name, fault in faults.items():
         trial.say(f"{name}: {pod}")
         start = fault(trial, pod)
         trial.until(lambda: _ready(trial) < 2, within=10, every=0.05)
         back = trial.until(lambda: _ready(trial) >= 2, within=60)
         measured[name] = time.time() - start
-        slow = max(slow, _longest_start(trial))
+        starts[name] = _longest_start(trial)
         trial.require("heals", back, observed=f"{_ready(trial)} of 2 ready, {measured[name]:.0f} s after: {name}")
         # An event may be written a moment after what it tells.
         trial.until(lambda at=start, what=name: _events(trial, at) & REPAIRS[what], within=5)
@@ -335,8 +335,8 @@ def predicts_the_repair(trial: Trial) -> None:
     for name, claim in (("crash", "crash"), ("crash-again", "again"), ("delete", "delete")):
         said, was = predictions[name].seconds, measured[name]
         trial.notes.append(f"{name}: you said {said:g} s; it took {was:.1f} s.")
-        if slow > 2 * SLOW_START:
-            trial.cannot(claim, f"a start alone took {slow:.0f} s instead of {SLOW_START} s, so this machine is too busy")
+        if (start := starts[name]) > 2 * SLOW_START:
+            trial.cannot(claim, f"a start alone took {start:.0f} s instead of {SLOW_START} s, so this machine is too busy")
             continue
         trial.expect(
             claim,
