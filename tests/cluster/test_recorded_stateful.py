@@ -195,7 +195,7 @@ SCENARIOS: dict[str, Steps] = {
 # What differs and stays so, with the reason. (scenario, role) -> reason.
 DIFFERENCES: dict[tuple[str, str], str] = {
     ("statefulset-parallel-ondelete", f"PersistentVolumeClaim/data-par-{number}"): "which of two controllers "
-    "writes to a new claim first is chance: the one that names its provisioner, or the one that names its owner"
+    "writes to a new claim first is chance: the one that names its provisioner or that which names its owner"
     for number in (0, 1, 2)
 }
 
