@@ -15,9 +15,9 @@ app = FastAPI(title="shop")
 
 
 async def answers(name: str) -> bool:
-    """Whether somebody accepts connections there, within 0.3 s."""
+    """Whether somebody accepts connections there, within a second."""
     try:
-        _, writer = await asyncio.wait_for(asyncio.open_connection(name, PORTS[name]), 0.3)
+        _, writer = await asyncio.wait_for(asyncio.open_connection(name, PORTS[name]), 1.0)
     except (OSError, TimeoutError):
         return False
     writer.close()
