@@ -54,11 +54,13 @@ def what_was_repaired(live: Live) -> str:
 def what_the_quota_says(live: Live) -> str:
     """A hint from the warnings, or from the logs when the Pods are there."""
     refused = [text for text in live.warnings() if "quota" in text]
-    if refused and not live.pods("app=orders"):
-        return f"Nobody has created your Pods, and an event says why: `{refused[0][:300]}`"
+    if refused and (count := len(live.pods("app=orders"))) < 2:
+        return f"Of two Pods {count or 'none'} could be created, and an event says why: `{refused[0][:300]}`"
+    if not live.pods("app=orders"):
+        return f"There is no Pod of orders, and no complaint. Is the exercise on stage? `kubectl -n {live.namespace} get all` shows what is there."
     for pod in live.pods("app=orders"):
         lines = live.logs(pod["metadata"]["name"], tail=60).strip().splitlines()
-        said = next((line for line in reversed(lines) if "error" in line.lower()), "")
+        said = next((line for line in reversed(lines) if "error" in line.lower() or "Unreachable" in line), "")
         if said:
             return f"The Pods are there, and `{pod['metadata']['name']}` says: `{said.strip()[:200]}`. Which name does it look up, and whose is it?"
     return "The Pods are there and complain about nothing. Ask them: `kubectl logs`, and `kubectl get pods -n data`."
@@ -68,6 +70,8 @@ def where_the_pods_are(live: Live) -> str:
     """A hint from the nodes of the Pods and the state of the budgets."""
     nodes = sorted({pod["spec"].get("nodeName") or "no node" for pod in live.pods("app=orders")})
     budgets = live.list("poddisruptionbudgets")
+    if not nodes:
+        return f"There is no Pod of orders. Is the exercise on stage? `kubectl -n {live.namespace} get all` shows what is there."
     if len(nodes) < REPLICAS:
         return f"Your Pods are on {len(nodes)} of the nodes: {', '.join(nodes)}. Which words in the template brought them there?"
     if not budgets:
