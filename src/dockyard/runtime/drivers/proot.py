@@ -48,7 +48,7 @@ class Proot:
         for folder in ("/proc", "/sys", "/dev"):
             argv += ["-b", folder]
         for mount in plan["root"]["mounts"]:
-            # Differs: a tmpfs is a folder of the container's own disk, and nothing is read-only.
+            # Differs: under proot a tmpfs is a folder of the container's own disk, and no mount is read-only.
             if mount["source"] is not None:
                 argv += ["-b", f"{mount['source']}:{mount['target']}"]
         # Differs: the user is faked, so that chown seems to work and files seem to be his. Root does so
