@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
+from dockyard.cluster.errors import ApiError
 from dockyard.wire.clock import rfc3339, rfc3339_micro
 
 if TYPE_CHECKING:
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
 
 Manifest = dict[str, Any]
 
+logger = logging.getLogger(__name__)
 TTL_SECONDS = 3600  # kube-apiserver --event-ttl
 NODE = "dockyard"
 SCHEDULER = "default-scheduler"
@@ -71,7 +74,13 @@ class Recorder:
                 "action": "Binding" if reason == "Scheduled" else "Scheduling",
                 "reportingInstance": f"{SCHEDULER}-{NODE}",
             }
-        self._api.create("Event", created)
+        try:
+            self._api.create("Event", created)
+        except ApiError as error:
+            # Nobody's work may end because it can't be told of: a Pod in a namespace that is going still has
+            # to be stopped. Upstream's recorder logs it in these words.
+            logger.info("Server rejected event (will not retry!): %s", error)
+            return
         if component != SCHEDULER:
             self._names[key] = (namespace, unique)
 
