@@ -6,6 +6,16 @@
 engine_release=trixie
 
 start_engine() { # sets DOCKER_HOST to an engine: the machine's own, or one of ours that lives until the end
+    local lock status=0
+    exec {lock}>"$work/engine.lock" # stages that run side by side share it
+    flock "$lock"
+    find_or_start_engine {lock}>&- || status=$?
+    flock --unlock "$lock"
+    exec {lock}>&-
+    return "$status"
+}
+
+find_or_start_engine() {
     local known=$work/engine-host
     if [[ -f $known ]]; then
         DOCKER_HOST=$(cat "$known")

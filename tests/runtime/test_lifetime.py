@@ -142,9 +142,13 @@ async def test_what_survives_daemon_and_parent_ends_when_the_runtime_is_opened(
     os.kill(pids[-1], signal.SIGKILL)
     daemon.kill()
     bury(daemon)
+    earlier = {path.name for path in (tmp_path / "home").glob("proot*")}
+    assert driver != "proot" or len(earlier) > 1
     runtime = await Runtime.open(tmp_path / "home", clock=SystemClock(), driver=driver, network=False)
     await asyncio.to_thread(eventually, lambda: not alive(pids), "what was left is gone")
     await runtime.close()
+    left = {path.name for path in (tmp_path / "home").glob("proot*")}
+    assert left <= {"proot-launcher"}
 
 
 async def test_a_thousand_starts_leave_nothing_open(tmp_path: Path) -> None:

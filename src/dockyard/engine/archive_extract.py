@@ -167,7 +167,8 @@ class Extraction:
     def _dress(self, member: tarfile.TarInfo, at: int, name: str) -> None:
         """Owner, mode and time."""
         if os.geteuid() == 0:
-            # Differs: without root every file is the container's user's, whatever the archive says.
+            # Differs: without root `docker cp` gives every file to the container's user, whatever the archive
+            # says.
             uid, gid = self._owner or (member.uid, member.gid)
             os.chown(name, uid, gid, dir_fd=at, follow_symlinks=False)
         if not member.issym():

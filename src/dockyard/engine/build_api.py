@@ -37,8 +37,8 @@ def routes(engine: Engine) -> Routes:
 def _prune(builder: Builder) -> Handler:
     async def prune(request: Request) -> Response:
         parse_filters(request, _PRUNE_FILTERS)
-        # Differs: what goes are the directories of `RUN --mount=type=cache`. The steps of builds are images,
-        # as the classic builder's are, and go with those.
+        # Differs: `docker builder prune` removes the directories of `RUN --mount=type=cache`. The steps of
+        # builds are images, as the classic builder's are, and go with those.
         gone, size = await builder.caches.prune()
         return json_response({"CachesDeleted": gone or None, "SpaceReclaimed": size})
 

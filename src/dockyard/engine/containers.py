@@ -89,13 +89,13 @@ class Containers:
             body, image, name, engine.volumes, engine.networks, engine.clock.now(), borrowed
         )
         container = Container(document)
-        engine.registry.check_name(name)
-        try:
-            await engine.launcher.prepare(container)
-            engine.registry.add(container)
-        except BaseException:
-            engine.runtime.snapshots.remove(container.id)
-            raise
+        with engine.registry.expecting(container):
+            try:
+                await engine.launcher.prepare(container)
+                engine.registry.add(container)
+            except BaseException:
+                engine.runtime.snapshots.remove(container.id)
+                raise
         engine.events.publish("container", "create", container.id, container.event_attributes())
         said = resources.warnings(container.host_config, engine.runtime.enforcement)
         return json_response({"Id": container.id, "Warnings": said}, 201)

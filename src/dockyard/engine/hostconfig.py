@@ -102,7 +102,7 @@ def defaults() -> Document:
         "CpuPercent": 0,
         "IOMaximumIOps": 0,
         "IOMaximumBandwidth": 0,
-        # Differs: of the masked paths only /proc/kcore is, and as a plain user under proot nothing is.
+        # Differs: of the paths that `inspect` shows as masked only /proc/kcore is, and under proot none is.
         "MaskedPaths": list(_MASKED),
         "ReadonlyPaths": list(_READ_ONLY),
     }

@@ -146,7 +146,8 @@ class _Archive:
         self._files["manifest.json"] = _json([*listed.values()]) + b"\n"
         if repositories:
             self._files["repositories"] = _json(repositories) + b"\n"
-        # Differs: without what Docker before 1.10 wants to read, a description for each layer.
+        # Differs: `docker save` leaves out the description of each layer that Docker before 1.10 wants to
+        # read.
         for directory in ("blobs", "blobs/sha256"):
             self._archive.addfile(_directory(directory))
         for name in sorted([*self._files, *self._layers]):

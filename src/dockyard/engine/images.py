@@ -173,7 +173,8 @@ class Images:
         """Where the layers are on the disk."""
         *lower, top = ["", *self._store.layer_paths(image)]
         data = {"LowerDir": ":".join(str(path) for path in reversed(lower[1:])), "UpperDir": str(top)}
-        # Differs: layers are joined for containers only, so the other two are where they would be.
+        # Differs: MergedDir and WorkDir of an image's GraphDriver name places that are made for containers
+        # only.
         data |= {"MergedDir": f"{top}/merged", "WorkDir": f"{top}/work"}
         shown = {key: data[key] for key in sorted(data) if data[key]} if top else None
         return {"Data": shown, "Name": self._engine.runtime.driver.traits.storage}

@@ -289,7 +289,8 @@ class Lifecycle:
                 raise Conflict(f"Container {container.id} is restarting, wait until the container is running")
             if container.process is None:
                 raise Conflict(f"container {container.id} is not running")
-            # Differs: SIGSTOP instead of the freezer, so a parent can see that its child stopped.
+            # Differs: `docker pause` sends SIGSTOP where upstream uses the freezer, so a parent can see that
+            # its child stopped.
             self._runtime.signal_all(container.id, signal.SIGSTOP)
             container.state["Status"] = "paused"
             self._registry.save(container)

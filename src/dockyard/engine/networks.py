@@ -91,8 +91,8 @@ class Networks:
         if self.find(name) is not None and self.get(name)["Name"] == name:
             raise Conflict(f"network with name {name} already exists")
         if driver not in ("bridge", "host", "null"):
-            # Differs: answered at once; upstream looks for a plugin for 15 seconds first. overlay and the
-            # VLAN drivers are not there either.
+            # Differs: an unknown network driver is refused at once; upstream looks for a plugin for 15 s
+            # first. overlay and the VLAN drivers are not there either.
             raise NotFound(f'plugin "{driver}" not found')
         document = _document(name, driver, self._clock.now())
         ipam = body.get("IPAM") or {}

@@ -61,7 +61,7 @@ async def _no_swarm_here(request: Request) -> Response:
         raise BadParameter(
             "listen address must be an IP address or network interface (with optional port number)"
         )
-    # Differs: upstream can begin a swarm.
+    # Differs: there is no swarm mode; upstream can begin a swarm.
     raise NotSupported("dockyard has no swarm: the course's cluster is a Kubernetes one")
 
 
@@ -84,7 +84,7 @@ async def _enable_plugin(request: Request) -> Response:
 
 
 async def _no_plugins_here(request: Request) -> Response:
-    # Differs: upstream can install plugins.
+    # Differs: there are no plugins; upstream can install some.
     raise NotSupported("dockyard has no plugins")
 
 

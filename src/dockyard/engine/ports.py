@@ -86,7 +86,7 @@ class Publishing:
         if protocol not in ("tcp", "udp", "sctp"):
             raise Failed(failure + "unknown protocol")
         if protocol == "sctp":
-            # Differs: upstream forwards sctp with the kernel's packet filter.
+            # Differs: sctp ports can't be published; upstream forwards them with the kernel's packet filter.
             raise Failed(failure + f"publishing {protocol} ports is not supported by this engine")
         # No address means every one that the machine has, of either family.
         hosts = [host] if host else [ANY, ANY_IPV6] if has_ipv6() else [ANY]

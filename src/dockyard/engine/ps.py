@@ -158,7 +158,8 @@ def table(pids: Iterable[int], arguments: str, now: float) -> Document:
     """Return Titles and Processes for `ps_args`: -ef, aux, or -o with columns.
 
     Raises:
-        Failed: arguments that are not understood. Differs: of ps' options only these.
+        Failed: arguments that are not understood. Differs: of ps' options
+        `docker top` knows -ef, aux, and -o with the usual columns.
     """
     words = arguments.split()
     columns: list[tuple[str, Callable[[Row], str]]]

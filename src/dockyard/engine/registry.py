@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from dockyard.engine.container import Container
 from dockyard.engine.errors import BadParameter, Conflict, NotFound
@@ -16,6 +17,7 @@ class Registry:
         self._store = store
         self._by_id: dict[str, Container] = {}
         self._by_name: dict[str, Container] = {}
+        self._expected: dict[str, Container] = {}
 
     def load(self) -> None:
         """Read what an earlier engine kept."""
@@ -34,12 +36,22 @@ class Registry:
     @property
     def names(self) -> set[str]:
         """The names that are taken."""
-        return set(self._by_name)
+        return {*self._by_name, *self._expected}
 
-    def check_name(self, name: str) -> None:
-        """Raise Conflict when `name` is taken."""
-        owner = self._by_name.get(name)
-        if owner is not None:
+    @contextmanager
+    def expecting(self, container: Container) -> Iterator[None]:
+        """Keep the name of a container that is being prepared for it. Raises Conflict when it is taken."""
+        self.check_name(container.name)
+        self._expected[container.name] = container
+        try:
+            yield
+        finally:
+            del self._expected[container.name]
+
+    def check_name(self, name: str, by: Container | None = None) -> None:
+        """Raise Conflict when `name` is taken, and not `by` this container."""
+        owner = self._by_name.get(name) or self._expected.get(name)
+        if owner is not None and owner is not by:
             raise Conflict(
                 f'Conflict. The container name "/{name}" is already in use by container "{owner.id}". '
                 "You have to remove (or rename) that container to be able to reuse that name."
@@ -47,7 +59,7 @@ class Registry:
 
     def add(self, container: Container) -> None:
         """Take a container in; it is durable afterwards."""
-        self.check_name(container.name)
+        self.check_name(container.name, by=container)
         self._store.put("container", container.id, container.document)
         self._by_id[container.id] = container
         self._by_name[container.name] = container

@@ -64,7 +64,7 @@ def ports(container: Container) -> Document:
 
 def mac_address(address: str) -> str:
     """Return the MAC address that goes with an IPv4 address, as the bridge driver has long made them."""
-    # Differs: it is for show; containers have no interfaces of their own.
+    # Differs: a container's MAC address is for show; it has no network interface of its own.
     return "02:42:" + ":".join(f"{int(part):02x}" for part in address.split(".")) if address else ""
 
 

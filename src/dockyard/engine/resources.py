@@ -61,12 +61,13 @@ def warnings(host_config: Document, enforcement: Enforcement) -> list[str]:
             # Differs: containers share the machine's network namespace, so net.* is accepted and not applied.
             said.append(f"dockyard: sysctl {name} is not applied: containers share the machine's network.")
     if host_config["Devices"]:
-        # Differs: the machine's devices stay outside.
+        # Differs: `--device` is accepted, with a warning, and the machine's devices stay outside.
         said.append("dockyard: devices of the machine are not given to containers. Devices discarded.")
     for name, key in (("PID", "PidMode"), ("IPC", "IpcMode")):
         mode = str(host_config[key])
         if mode == "host" or mode.startswith("container:"):
-            # Differs: only the network can be another container's.
+            # Differs: `--pid` and `--ipc` of another container or of the machine are not followed; `--network
+            # container:` is.
             said.append(
                 f"dockyard: the {name} namespace is always the container's own. Mode {mode} discarded."
             )

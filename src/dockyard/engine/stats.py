@@ -30,8 +30,8 @@ _NETWORK = [f"{way}_{what}" for way in ("rx", "tx") for what in ("bytes", "packe
 async def snapshot(runtime: Runtime, container: Container, now: float, before: Document | None) -> Document:
     """Return one sample; `before` is the sample that it is compared with.
 
-    Differs: network and disk I/O are not counted, but their fields are there; without control groups, what
-    has ended is not counted either.
+    Differs: `docker stats` counts no network and disk I/O; without control groups it doesn't count processes
+    that have ended either.
     """
     sample: Document = {
         "name": f"/{container.name}",

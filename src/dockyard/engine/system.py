@@ -49,7 +49,8 @@ class System:
             "MinAPIVersion": text(MINIMUM_VERSION),
             "Os": "linux",
         }
-        # Differs: says which engine it stands in for, and that it is dockyard.
+        # Differs: `docker version` names the engine that this one stands in for, and says that it is
+        # dockyard.
         component = {
             "Name": "Engine",
             "Version": ENGINE_VERSION,

@@ -48,7 +48,8 @@ class Volumes:
         if not name:
             name, labels = secrets.token_hex(32), {ANONYMOUS: "", **(labels or {})}
         if driver not in ("", "local"):
-            # Differs: answered at once; upstream looks for a plugin for 15 seconds first.
+            # Differs: an unknown volume driver is refused at once; upstream looks for a plugin for 15 seconds
+            # first.
             raise NotFound(
                 f'create {name}: error looking up volume plugin {driver}: plugin "{driver}" not found'
             )

@@ -160,7 +160,7 @@ class Network:
         self._push_groups(member)
 
     def leave(self, sandbox: str, group: str) -> None:
-        """Undo `join`. Differs: connections that stand already go on."""
+        """Undo `join`. Differs: connections that stand already go on after `docker network disconnect`."""
         member = self._member(sandbox)
         member.groups.discard(group)
         member.addresses.pop(group, None)
@@ -238,8 +238,8 @@ class Network:
 
         What a sandbox does with itself goes on, and so does what the node does with it (`dial`, so probes).
         Idempotent, and still so after a restart of the worker; unknown names are ignored. Differs: where the
-        kernel lets no one but the program itself reach its sockets (an unprivileged container), the processes
-        that hold a connection are stopped (SIGSTOP) instead, so they stand still altogether.
+        kernel lets no one but the program itself reach its sockets (an unprivileged container), a cut stops
+        the processes that hold a connection (SIGSTOP), so they stand still altogether.
         """
         self._set_cut(sandboxes, cut=True)
 

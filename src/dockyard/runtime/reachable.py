@@ -16,7 +16,7 @@ def addresses_of(host: str, gateway: str) -> list[str]:
 
     A socket on 0.0.0.0 itself would take the port from every sandbox too, for they are all in 127.0.0.0/8.
     Containers reach the machine at `gateway`, so 0.0.0.0 contains it.
-    Differs: addresses that the machine gets later don't answer.
+    Differs: a port published on every address doesn't answer on addresses that the machine gets later.
     """
     if host == "::":
         return _ipv6_addresses()

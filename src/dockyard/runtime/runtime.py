@@ -14,6 +14,7 @@ from typing import Any
 from dockyard.runtime import census
 from dockyard.runtime.drivers.choose import Trial, choose_driver
 from dockyard.runtime.drivers.driver import Driver
+from dockyard.runtime.drivers.proot import remove_left_over
 from dockyard.runtime.enforcement import Enforcement
 from dockyard.runtime.errors import NotRunning, RuntimeFailure, StartError
 from dockyard.runtime.etc import etc_mounts, write_etc
@@ -75,6 +76,7 @@ class Runtime:
         """
         root.mkdir(parents=True, exist_ok=True)
         _kill_left_over(root)
+        remove_left_over(root)
         runtime = cls(root, clock)
         try:
             runtime.driver, runtime.trials = await choose_driver(root, runtime._run_with, wanted=driver)
@@ -108,6 +110,7 @@ class Runtime:
             return
         self._closing = True
         await self._spawner.close()
+        remove_left_over(self.root)
         if self._network is not None:
             await self._network.close()
         if hasattr(self, "images"):

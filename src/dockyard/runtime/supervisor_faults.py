@@ -27,7 +27,7 @@ def enforce(tables: Tables, names: set[str], done: set[int]) -> None:
     TCP sees what it sees when a cable is cut, and sends again when it is mended. Where the kernel doesn't let
     us reach a program's sockets, the sandbox's process that holds one is stopped instead, and noted in
     `Sandbox.stopped`, since its connection may be gone when it is to go on.
-    Differs: connections to addresses outside the machine stand on.
+    Differs: a cut leaves connections to addresses outside the machine standing.
     """
     owns = {sandbox.own: sandbox for sandbox in tables.sandboxes.values()}
     sever: set[int] = set()

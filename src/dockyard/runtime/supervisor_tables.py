@@ -210,7 +210,7 @@ class Tables:
             return self._towards(sandbox, address, (address,), port, kind)
         if address == sandbox.localhost or not self._is_ours(address):
             # A server on 0.0.0.0 is bound to the sandbox's own address only, so that is the second try.
-            # Differs: a server bound to the Pod's own address only also answers on its localhost.
+            # Differs: a server bound to the Pod's own address alone answers on its localhost too.
             return self._towards(sandbox, sandbox.localhost, (sandbox.localhost, sandbox.own), port, kind)
         if address == self.dns:
             real = self.dns_port if port == 53 else port
@@ -292,7 +292,7 @@ class Tables:
             return Dropped()  # no rule for it: it leaves through the default route, and nobody answers
         if not service.backends:
             return Refused(errno.ECONNREFUSED)
-        # Differs: kube-proxy's iptables mode picks a backend at random; here they take turns.
+        # Differs: the backends of a Service take turns; kube-proxy's iptables mode picks one at random.
         service.turn = (service.turn + 1) % len(service.backends)
         backend, backend_port = service.backends[service.turn]
         if self._is_ours(backend):

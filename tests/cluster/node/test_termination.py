@@ -239,3 +239,22 @@ async def test_an_old_pod_ends_while_the_proxy_still_sends_it_requests(cluster: 
     await cluster.advance(1)
     assert old not in cluster.runtime.network.services[front]
     assert len(cluster.runtime.network.services[front]) == 1
+
+
+async def test_the_pods_of_a_namespace_that_goes_are_ended_though_no_event_can_say_so(
+    cluster: FakeCluster,
+) -> None:
+    cluster.api.create("Namespace", {"metadata": {"name": "short"}})
+    await cluster.settle()
+    manifest = pod("web")
+    manifest["metadata"]["namespace"] = "short"
+    cluster.api.create("Pod", manifest)
+    await cluster.advance(1)
+    process = cluster.runtime.process_of("web")
+    assert process.running
+
+    cluster.api.delete("Namespace", "short")
+    await cluster.advance(60)
+    assert process.signals[0] == signal.SIGTERM
+    assert not process.running
+    assert cluster.api.find("Namespace", "short") is None

@@ -14,7 +14,8 @@ def _platform() -> dict[str, str]:
     return {f"{kind}{name}": value for kind in ("BUILD", "TARGET") for name, value in parts.items()}
 
 
-# Differs: the classic builder doesn't know these. A FROM line may use them, a stage when it declares them.
+# Differs: TARGETPLATFORM and its like are set, for FROM lines and for stages that declare them; the classic
+# builder doesn't know them.
 AUTOMATIC = _platform()
 
 

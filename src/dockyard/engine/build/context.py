@@ -33,7 +33,7 @@ async def receive(body: AsyncIterator[bytes], directory: Path) -> IO[bytes]:
 def download(url: str, directory: Path, progress: Progress) -> IO[bytes]:
     """As `receive`, from a URL (`remote=`): an archive, or the text of a Dockerfile. Raises EngineError."""
     if not is_url(url):
-        # Differs: upstream clones a git repository with the program git; the command line does so itself.
+        # Differs: the address of a git repository is refused as a build context; upstream clones it.
         raise BadParameter(f"{url}: a remote build context must be an http:// or https:// URL here")
     spool = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115  - the caller closes it
     try:

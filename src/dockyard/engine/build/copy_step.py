@@ -111,7 +111,7 @@ class CopyStep:
             progress.stop()
         self._work.stream("\n")
         if checksum:
-            # Differs: the classic builder refuses --checksum.
+            # Differs: `ADD --checksum` works here; the classic builder refuses it.
             digest = "sha256:" + await asyncio.to_thread(_sha256, path)
             if digest != checksum:
                 raise BuildFailed(f"digest mismatch {digest}: {checksum}")

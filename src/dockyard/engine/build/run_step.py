@@ -22,7 +22,8 @@ class RunStep:
         """Raises BuildFailed."""
         around = self._around(instruction)
         mounts = RunMounts(self._work, self._work.around.caches)
-        # Differs: the classic builder refuses --mount; caches, binds and tmpfs work here, secrets don't.
+        # Differs: `RUN --mount` works here for caches, binds and tmpfs, not for secrets; the classic builder
+        # refuses it.
         mounted = await mounts.find(instruction.mounts)
         state = self._work.state
         environment = state.environment()
@@ -64,7 +65,8 @@ class RunStep:
             return Command(instruction.args, environment)
         if not instruction.heredocs:
             return Command((*shell, *instruction.args), environment)
-        # Differs: the classic builder accepts a heredoc and runs nothing of it.
+        # Differs: heredocs in a Dockerfile are run; the classic builder accepts them and runs nothing of
+        # them.
         heredoc = instruction.heredocs[0]
         if len(instruction.heredocs) == 1 and re.fullmatch(r"<<-?\s*\S+", instruction.args[0].strip()):
             if heredoc.content.startswith("#!"):

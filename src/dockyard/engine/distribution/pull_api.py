@@ -83,7 +83,8 @@ class PullApi:
 
     def _plays(self, location: Location, platform: Platform) -> bool:
         """Whether the catalog has it: then it can be had without any registry."""
-        # Differs: the catalog answers for tags that the real repository may not have.
+        # Differs: `docker pull` of a base image with a stand-in takes any tag, also one that the real
+        # repository doesn't have.
         return (
             not location.digest
             and platform.architecture == self._machine
@@ -116,7 +117,8 @@ class PullApi:
         loop, queue = asyncio.get_running_loop(), asyncio.Queue[Message | None]()
 
         def progress(text: str) -> None:
-            # Differs: nothing is fetched; the image is made of this machine's own programs, and says so.
+            # Differs: `docker pull` of a stand-in fetches nothing: the image is made of this machine's own
+            # programs, and says so.
             loop.call_soon_threadsafe(queue.put_nowait, {"status": text})
 
         work = asyncio.ensure_future(asyncio.to_thread(self._store.resolve, name, progress))

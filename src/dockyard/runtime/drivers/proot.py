@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from dockyard.runtime.drivers.driver import Traits
 from dockyard.runtime.drivers.proot_filter import launcher_path
 from dockyard.runtime.drivers.wrapped import find_program, library_path, put_mark
+from dockyard.runtime.layers import remove_tree
 from dockyard.runtime.plan import Plan
 from dockyard.runtime.spec import ContainerSpec, ProcessSpec
 
@@ -21,6 +23,14 @@ _LOSES = (
     "processes that an exec leaves in the background (they end with it)",
     "native speed (system calls on paths are slower)",
 )
+
+
+def remove_left_over(home: Path) -> None:
+    """Remove what a proot that was killed has left in `home`; none may run there any more."""
+    for directory in home.glob("proot-*-??????"):
+        remove_tree(directory)
+    for loader in home.glob("prooted-*-??????"):
+        loader.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -48,7 +58,7 @@ class Proot:
         for folder in ("/proc", "/sys", "/dev"):
             argv += ["-b", folder]
         for mount in plan["root"]["mounts"]:
-            # Differs: a tmpfs is a folder of the container's own disk, and nothing is read-only.
+            # Differs: under proot a tmpfs is a folder of the container's own disk, and no mount is read-only.
             if mount["source"] is not None:
                 argv += ["-b", f"{mount['source']}:{mount['target']}"]
         # Differs: the user is faked, so that chown seems to work and files seem to be his. Root does so
