@@ -92,8 +92,8 @@ def creates_a_pod(trial: Trial) -> None:
     start="running",
     hints=(
         "Phase `Running` says that containers were started. It says nothing about whether they can serve.",
-        "`kubectl get pod NAME -o json` shows `status.conditions`. Which of them answers the question, and in which words? "
-        "What does a Pod show that has no node yet?",
+        "`kubectl -n lesson-00 get pods -o json` shows `status.conditions` of the Pods from above. Which of them answers the question, "
+        "and in which words? What does a Pod show that has no node yet?",
         "Ask for the condition of type Ready, and count everything but status \"True\" as not ready, a missing one included.",
     ),
     why=(
@@ -224,7 +224,7 @@ def breaks_and_resets(trial: Trial) -> None:
         not any(_answers(trial) for _ in range(3)),
         observed="web answers; somebody has repaired it, or it was never broken",
         expected="no answer from http://web/",
-        hint="Who works against you? `kubectl get events` names them.",
+        hint=f"Who works against you? `kubectl -n {trial.namespace} get events -o wide` names them under SOURCE.",
     )
     trial.stage.prepare(trial.exercise, trial.answers, trial.say)  # what reset() does
     trial.expect("back", trial.until(lambda: _answers(trial), within=15), observed="no answer from http://web/ after the reset")
@@ -236,7 +236,7 @@ def breaks_and_resets(trial: Trial) -> None:
         all(after.get(name, ("", {}))[1] == spec and after[name][0] != version for name, (version, spec) in before.items()),
         observed="; ".join(f"{name}: {old}, then {new}" for name, (old, new) in changed.items()),
         expected="other resourceVersions, the same content",
-        hint="Something outside of the two objects has changed. `kubectl get all` shows what is there.",
+        hint=f"Something outside of the two objects has changed. `kubectl -n {trial.namespace} get all` shows what is there.",
     )
 
 
