@@ -63,7 +63,7 @@ def what_the_quota_says(live: Live) -> str:
         said = next((line for line in reversed(lines) if "error" in line.lower() or "Unreachable" in line), "")
         if said:
             return f"The Pods are there, and `{pod['metadata']['name']}` says: `{said.strip()[:200]}`. Which name does it look up, and whose is it?"
-    return "The Pods are there and complain about nothing. Ask them: `kubectl logs`, and `kubectl get pods -n data`."
+    return f"The Pods are there and complain about nothing. Ask them: `kubectl -n {live.namespace} logs deployment/orders`, and `kubectl -n data get pods`."
 
 
 def where_the_pods_are(live: Live) -> str:
@@ -101,7 +101,7 @@ def where_the_pods_are(live: Live) -> str:
     },
     start="endpoints",
     hints=(
-        "A Service finds Pods by their labels. `kubectl get pods --show-labels` and `kubectl get service -o wide` show both sides.",
+        "A Service finds Pods by their labels. `kubectl -n ex-04-1 get pods --show-labels` and `get service -o wide` show both sides.",
         who_is_selected,
         "Change the side that is wrong, in a way that the next Pod inherits: the Service's selector, or the labels in the "
         "Deployment's template.",
@@ -112,7 +112,7 @@ def where_the_pods_are(live: Live) -> str:
     ),
 )
 def finds_its_pods(trial: Trial) -> None:
-    """The Service `orders` refuses every connection, and three Pods of orders are ready and bored. The `mailer` beside them is not
+    """The Service `orders` refuses every connection, and three Pods of orders are ready and idle. The `mailer` beside them is not
     to get their requests.
 
     Write the commands that repair it into `e1/repair.sh`, as you would type them, with `-n "$ns"`.
@@ -126,7 +126,7 @@ def finds_its_pods(trial: Trial) -> None:
         trial.require("runs", False, observed=str(failed)[-300:], hint="The message is the command's own.")
     trial.expect("runs", True)
     trial.available("orders", within=60)
-    _three_answer(trial, ("endpoints", "shared"), "Which Pods does the Service ask for? `kubectl get endpointslices` lists them.")
+    _three_answer(trial, ("endpoints", "shared"), f"Which Pods does the Service ask for? `kubectl -n {trial.namespace} get endpointslices` lists those it has found.")
     victim = trial.pods("part=api")[0]["metadata"]["name"]
     trial.say(f"deleting {victim}")
     trial.kubectl("delete", "pod", victim, "--wait=false")
@@ -230,7 +230,7 @@ def moves_its_port(trial: Trial) -> None:
         done and all(_environment(pod).get("PORT") == "8080" for pod in trial.pods("app=orders")),
         observed="; ".join(trial.live.warnings()[:1]) or "the rollout did not end within 50 s",
         expected="two ready Pods of version 2",
-        hint="What do the new Pods wait for? `kubectl describe pod` says which question gets a no.",
+        hint=f"What do the new Pods wait for? `kubectl -n {trial.namespace} describe pods` says which question gets a no.",
     )
     late = [request.version for request in load.requests[-10:]]
     enough = len(load.failed) <= len(load) / 100
@@ -239,7 +239,7 @@ def moves_its_port(trial: Trial) -> None:
         enough and (not done or set(late) == {"2"}),
         observed=f"{load!r}; the last ten answers came from version {', '.join(sorted(set(late))) or 'none'}",
         expected=f"at most {len(load) // 100} failed of {len(load)}",
-        hint="To which port of a new Pod did the Service lead? `kubectl get endpointslices` shows it.",
+        hint=f"To which port of a new Pod did the Service lead? `kubectl -n {trial.namespace} get endpointslices` shows it.",
     )
     trial.expect("untouched", _face(trial, "orders") == before, observed="its spec has changed")
 
@@ -299,8 +299,9 @@ REPAIRS = {
     },
     start="crash",
     hints=(
-        "Do it yourself first, and look at a clock: `kubectl exec` one of the Pods and ask itself for `POST /crash`, or delete it, "
-        "with `kubectl get pods -w` beside it.",
+        "Do it yourself first, and look at a clock. In one terminal `kubectl -n ex-04-3 get pods -w`, in another `kubectl -n ex-04-3 delete "
+        "pod NAME`; or make its process crash: `kubectl -n ex-04-3 exec NAME -- python -c \"import urllib.request as u; "
+        "u.urlopen('http://127.0.0.1:8000/crash', b'')\"`.",
         what_was_repaired,
         "Every repair ends with a start, and orders needs 4 s for that. Ask for each repair what comes before the start: a wait, "
         "a new Pod, or nothing.",
@@ -359,7 +360,8 @@ def predicts_the_repair(trial: Trial) -> None:
         not wrong,
         observed="; ".join(wrong),
         expected="who did it, and an event of his that tells of the repair",
-        hint="`kubectl events` lists reasons; `kubectl describe pod` and `describe replicaset` say in the column From who wrote them.",
+        hint=f"`kubectl -n {trial.namespace} get events -o wide` lists reasons, and under SOURCE who wrote them; `describe pods` and `describe "
+        "replicasets` name him in the column From.",
     )
 
 
@@ -432,7 +434,7 @@ def _events(trial: Trial, since: float) -> set[tuple[str, str]]:
     start="admitted",
     hints=(
         "Two things are wrong, one after the other. First: nobody has created a Pod, and somebody has said why. "
-        "`kubectl describe replicaset` has it.",
+        "`kubectl -n ex-04-4 describe replicaset` has it.",
         what_the_quota_says,
         "Say what each Pod asks for, in both resources, so that two of them fit. Then give the database's name as one says it from "
         "another namespace.",
@@ -589,7 +591,7 @@ def survives_maintenance(trial: Trial) -> None:
         not stuck,
         observed=stuck,
         expected="every eviction is allowed sooner or later",
-        hint="`kubectl get poddisruptionbudget` has a column ALLOWED DISRUPTIONS. Can it ever be more than 0?",
+        hint=f"`kubectl -n {trial.namespace} get poddisruptionbudget` has a column ALLOWED DISRUPTIONS. Can it ever be more than 0?",
     )
     trial.expect(
         "kept",
