@@ -116,7 +116,7 @@ def survives_a_database_cut(trial: Trial) -> None:
         bool(back),
         observed=f"no answer in the 10 s after the cut; {len(outage)} requests failed in all",
         expected="an answer within 10 s",
-        hint="What are the Pods doing when the database is back? `kubectl get pods` says how they spend the time.",
+        hint=f"What are the Pods doing when the database is back? `kubectl -n {trial.namespace} get pods` says how they spend the time.",
     )
     _hangs(trial, within=HANG_NOTICED)
 
