@@ -207,7 +207,7 @@ def _expect_graceful(trial: Trial, since: float) -> None:
     why=(
         "SIGTERM and the removal of the endpoint start at the same moment, and nothing makes the first wait for the second. The "
         "preStop hook does: SIGTERM comes when it is over, and in those seconds the Pod answers as before, while all proxies learn "
-        "that it is leaving. Five seconds are some times what the proxies took above."
+        "that it is leaving. Five seconds are several times what the proxies took above."
     ),
 )
 def releases_without_a_failed_request(trial: Trial) -> None:
@@ -396,7 +396,7 @@ def survives_a_bad_release(trial: Trial) -> None:
         back,
         observed=f"it wants {_image(trial)}, and {_unready(trial)} of its Pods are not ready",
         expected="orders:2, all Pods ready",
-        hint="`kubectl rollout undo` goes back to the revision before.",
+        hint="The script has to go back before it ends: which command goes back to the revision before?",
     )
     trial.expect(
         "unharmed",
