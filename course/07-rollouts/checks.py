@@ -53,7 +53,8 @@ def how_much_grace(live: Live) -> str:
         return "Nothing is on stage yet: `goto` the exercise, or run the check once."
     spec = deployment["spec"]["template"]["spec"]
     hook = (spec["containers"][0].get("lifecycle") or {}).get("preStop") or {}
-    sleep = (hook.get("sleep") or {}).get("seconds", 0)
+    command = (hook.get("exec") or {}).get("command") or [""]  # `sleep 5` does what the action does
+    sleep = (hook.get("sleep") or {}).get("seconds") or (int(command[-1]) if command[-1].isdigit() else 0)
     grace = spec["terminationGracePeriodSeconds"]
     return (
         f"The clock of `terminationGracePeriodSeconds` ({grace} s in your template) starts when the Pod is deleted. The hook "
@@ -216,7 +217,8 @@ def releases_without_a_failed_request(trial: Trial) -> None:
     Change `e1/orders.yaml` so that all of this is true:
 
     - of 3,000 requests over a release and its rollback, none fails;
-    - every old Pod ends by itself, not by SIGKILL.
+    - every old Pod ends by itself, not by SIGKILL;
+    - the release is out, and the last old Pod gone, within 60 s.
 
     The image stays as it is: uvicorn closes its port when it gets SIGTERM.
 
@@ -282,7 +284,8 @@ def releases_without_a_failed_request(trial: Trial) -> None:
 def finishes_what_it_began(trial: Trial) -> None:
     """orders makes reports as well: a request to `/slow?seconds=8` takes eight seconds. And its best client keeps connections open.
 
-    Change `e2/orders.yaml` so that a release loses nothing: neither short requests nor long ones, on new connections or on kept ones.
+    Change `e2/orders.yaml` so that a release loses nothing: neither short requests nor long ones, on new connections or on kept ones. Every old
+    Pod ends by itself, and the release is out, with the last old Pod gone, within 60 s.
 
     **Measured:** 20 short requests a second on new connections, 20 on four kept ones, and 4 long requests a second, while version 2
     replaces version 1. About 50 s.
@@ -646,7 +649,8 @@ def migrates_once(trial: Trial) -> None:
     Change `e5/orders.yaml` (the script, or how it is run) so that all of this is true:
 
     - the prices are multiplied once, also when six new Pods start later;
-    - no Pod serves before that is done, and no container fails.
+    - no Pod serves before that is done, and no container fails;
+    - all six are ready within 90 s.
 
     **Measured:** six Pods start together on an unmigrated database, then all six are replaced at once. About 40 s.
     """
