@@ -92,7 +92,7 @@ def creates_a_pod(trial: Trial) -> None:
     start="running",
     hints=(
         "Phase `Running` says that containers were started. It says nothing about whether they can serve.",
-        "`kubectl -n lesson-00 get pods -o json` shows `status.conditions` of the Pods from above. Which of them answers the question, "
+        "`kubectl -n $ns get pods -o json` shows `status.conditions` of the Pods from above. Which of them answers the question, "
         "and in which words? What does a Pod show that has no node yet?",
         "Ask for the condition of type Ready, and count everything but status \"True\" as not ready, a missing one included.",
     ),

@@ -41,6 +41,16 @@ def where_the_port_leads(live: Live) -> str:
     )
 
 
+def how_to_try(live: Live) -> str:
+    """A hint with commands for two terminals, where no notebook says which namespace it is."""
+    kubectl = f"kubectl -n {live.namespace}"
+    crash = "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/crash', b'')"
+    return (
+        f"Do it yourself first, and look at a clock. In one terminal `{kubectl} get pods -w`, in another `{kubectl} delete pod NAME`; "
+        f'or make the process of a Pod end: `{kubectl} exec NAME -- python -c "{crash}"`.'
+    )
+
+
 def what_was_repaired(live: Live) -> str:
     """A hint from the events of the live system."""
     news = [event for event in live.list("events") if event["reason"] in ("BackOff", "SuccessfulCreate", "Started")]
@@ -101,7 +111,7 @@ def where_the_pods_are(live: Live) -> str:
     },
     start="endpoints",
     hints=(
-        "A Service finds Pods by their labels. `kubectl -n ex-04-1 get pods --show-labels` and `get service -o wide` show both sides.",
+        "A Service finds Pods by their labels. `kubectl -n $ns get pods --show-labels` and `get service -o wide` show both sides.",
         who_is_selected,
         "Change the side that is wrong, in a way that the next Pod inherits: the Service's selector, or the labels in the "
         "Deployment's template.",
@@ -299,9 +309,7 @@ REPAIRS = {
     },
     start="crash",
     hints=(
-        "Do it yourself first, and look at a clock. In one terminal `kubectl -n ex-04-3 get pods -w`, in another `kubectl -n ex-04-3 delete "
-        "pod NAME`; or make its process crash: `kubectl -n ex-04-3 exec NAME -- python -c \"import urllib.request as u; "
-        "u.urlopen('http://127.0.0.1:8000/crash', b'')\"`.",
+        how_to_try,
         what_was_repaired,
         "Every repair ends with a start, and orders needs 4 s for that. Ask for each repair what comes before the start: a wait, "
         "a new Pod, or nothing.",
@@ -434,7 +442,7 @@ def _events(trial: Trial, since: float) -> set[tuple[str, str]]:
     start="admitted",
     hints=(
         "Two things are wrong, one after the other. First: nobody has created a Pod, and somebody has said why. "
-        "`kubectl -n ex-04-4 describe replicaset` has it.",
+        "`kubectl -n $ns describe replicaset` has it.",
         what_the_quota_says,
         "Say what each Pod asks for, in both resources, so that two of them fit. Then give the database's name as one says it from "
         "another namespace.",
