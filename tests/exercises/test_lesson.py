@@ -44,3 +44,10 @@ def test_a_broken_checks_file_is_named_with_its_error(lesson: Lesson) -> None:
     (lesson.folder / "checks.py").write_text("import nowhere_to_be_found\n")
     with pytest.raises(Mistake, match=r"checks\.py: ModuleNotFoundError"):
         _ = lesson.exercises
+
+
+def test_a_long_lesson_has_further_files_of_checks(lesson: Lesson) -> None:
+    first = (lesson.folder / "checks.py").read_text()
+    (declared,) = {exercise.id for exercise in Lesson(lesson.folder).exercises}
+    (lesson.folder / "checks_more.py").write_text(first.replace(declared, f"{lesson.id}.9"))
+    assert [exercise.id for exercise in lesson.exercises] == [declared, f"{lesson.id}.9"]

@@ -76,11 +76,17 @@ class Lesson:
 
     @cached_property
     def exercises(self) -> tuple[Exercise, ...]:
-        """What checks.py declares; empty when the lesson has none. Errors in it name the file."""
-        path = self.folder / "checks.py"
-        if not path.is_file():
-            return ()
-        name = f"dockyard_course_{self.name.replace('-', '_')}"
+        """What checks.py declares, and then each checks_NAME.py; empty when there are none.
+
+        Errors in one of them name the file.
+        """
+        paths = [path for path in [self.folder / "checks.py"] if path.is_file()]
+        paths += sorted(self.folder.glob("checks_*.py"))
+        found = [item for path in paths for item in self._declared(path)]
+        return tuple(sorted(found, key=lambda item: item.id))
+
+    def _declared(self, path: Path) -> list[Exercise]:
+        name = f"dockyard_course_{self.name}_{path.stem}".replace("-", "_")
         spec = importlib.util.spec_from_file_location(name, path)
         if spec is None or spec.loader is None:
             raise Mistake(f"{path} cannot be loaded")
@@ -90,7 +96,7 @@ class Lesson:
             spec.loader.exec_module(module)
         except Exception as error:
             raise Mistake(f"{path}: {type(error).__name__}: {error}") from error
-        found = tuple(declared(module))
+        found = declared(module)
         wrong = [item.id for item in found if item.lesson != self.id]
         if wrong:
             raise Mistake(f"{path} declares {', '.join(wrong)}, but the lesson is {self.id}")

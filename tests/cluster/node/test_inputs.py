@@ -8,6 +8,7 @@ import pytest
 
 from dockyard.cluster.node.env import expand
 from dockyard.cluster.store import Manifest
+from tests.cluster.fakes import FakeProcess
 from tests.cluster.harness import FakeCluster, pod
 
 
@@ -128,6 +129,36 @@ async def test_a_config_map_volume_follows_its_object_in_one_step(cluster: FakeC
     await cluster.advance(61)
     assert (directory / "a").read_text() == "2"
     assert not (directory / "b").exists()
+    assert single.read_text() == "1", "a subPath doesn't follow its volume, which has dropped that version"
+
+
+async def test_a_container_that_starts_again_finds_what_the_objects_say_then(cluster: FakeCluster) -> None:
+    conf = {"metadata": {"name": "conf", "namespace": "default"}, "data": {"a": "1"}}
+    cluster.api.create("ConfigMap", conf)
+
+    def ends(process: FakeProcess) -> None:
+        cluster.clock.call_later(30, lambda: process.end(1))
+
+    cluster.runtime.programs["serve"] = ends
+    spec = {"volumes": [{"name": "v", "configMap": {"name": "conf"}}]}
+    reference = {"configMapKeyRef": {"name": "conf", "key": "a"}}
+    mounts = [
+        {"name": "v", "mountPath": "/conf"},
+        {"name": "v", "mountPath": "/one", "subPath": "a"},
+    ]
+    env = [{"name": "A", "valueFrom": reference}]
+    cluster.api.create("Pod", pod("web", spec=spec, volumeMounts=mounts, env=env))
+    await cluster.settle()
+    cluster.api.update("ConfigMap", conf | {"data": {"a": "2"}})
+    await cluster.advance(31)
+
+    first, again = cluster.runtime.started
+    assert (first.process.env["A"], again.process.env["A"]) == ("1", "2")
+    found = {mount.target: mount.source for mount in again.mounts}
+    directory, single = found["/conf"], found["/one"]
+    assert directory is not None
+    assert single is not None
+    assert (directory / "a").read_text() == single.read_text() == "2"
 
 
 async def test_command_and_args_replace_what_the_image_says(cluster: FakeCluster) -> None:

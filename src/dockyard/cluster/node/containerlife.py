@@ -49,6 +49,8 @@ async def start(worker: PodWorker, container: Container) -> None:
             return
         if container.container_id:
             container.restarts += 1
+            # A kubelet sees to the Pod's volumes before it starts anything in it.
+            worker.refresh_volumes()
         container_id = worker.new_container_id()
         prepared = await launch.prepare(
             worker.node, worker.pod, container, image, worker.volumes, container_id

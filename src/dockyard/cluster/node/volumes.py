@@ -24,6 +24,10 @@ from dockyard.runtime.spec import Mount
 
 # The link that is swapped in one step when a volume changes, as upstream's AtomicWriter does it.
 _CURRENT = "..data"
+# What the node fills from objects; it is read-only in the container.
+_PROJECTED = ("configMap", "secret", "downwardAPI", "projected")
+# Where the single files lie that containers have mounted out of such volumes; no volume has this name.
+_SUB_PATHS = "..subpaths"
 
 
 class VolumeError(Exception):
@@ -71,13 +75,15 @@ class Volumes:
         """The container's volume mounts. Raises ConfigError for a subPath that leads nowhere."""
         volumes = {volume["name"]: volume for volume in pod["spec"].get("volumes") or ()}
         found = []
-        for mount in container.get("volumeMounts") or ():
+        for number, mount in enumerate(container.get("volumeMounts") or ()):
             volume = volumes[mount["name"]]
             source = self._places.get(volume["name"], self._root / volume["name"])
             sub_path = mount.get("subPath") or expand(mount.get("subPathExpr") or "", values)
+            projected = any(kind in volume for kind in _PROJECTED)
             if sub_path:
                 source = self._sub_path(source, sub_path, volume)
-            projected = any(kind in volume for kind in ("configMap", "secret", "downwardAPI", "projected"))
+                if projected:
+                    source = _kept(source, self._root / _SUB_PATHS / container["name"] / str(number))
             only_read = bool((volume.get("persistentVolumeClaim") or {}).get("readOnly"))
             read_only = bool(mount.get("readOnly")) or projected or only_read
             found.append(Mount(mount["mountPath"], source, read_only))
@@ -89,10 +95,9 @@ class Volumes:
 
     @staticmethod
     def _sub_path(source: Path, sub_path: str, volume: Manifest) -> Path:
-        # The file itself and not the link to it, so that it never follows the volume: as upstream. A link
-        # that a container left in the volume leads nowhere outside of it.
+        # A link that a container left in the volume leads nowhere outside of it.
         target = (source / sub_path).resolve()
-        projected = any(kind in volume for kind in ("configMap", "secret", "downwardAPI", "projected"))
+        projected = any(kind in volume for kind in _PROJECTED)
         outside = not target.is_relative_to(source.resolve())
         if outside or (projected and not target.exists()):
             raise ConfigError(f'failed to prepare subPath for volumeMount "{volume["name"]}"')
@@ -208,6 +213,23 @@ def _write(path: Path, files: dict[str, File]) -> None:
             present.unlink()
     if old is not None:
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _kept(target: Path, place: Path) -> Path:
+    """A file or folder of a projected volume as it is now, linked to `place`.
+
+    As upstream, a subPath never follows its volume: it outlives the version of it that it came from.
+    """
+    if place.is_dir():
+        shutil.rmtree(place)
+    else:
+        place.unlink(missing_ok=True)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if target.is_dir():
+        shutil.copytree(target, place, copy_function=os.link)
+    else:
+        os.link(target, place)
+    return place
 
 
 def _content(directory: Path) -> dict[str, File]:
