@@ -1,0 +1,2 @@
+# Runs when the rate changes; $rate is the new one, $ns the namespace.
+kubectl patch configmap rates -n "$ns" -p "{\"data\": {\"RATE\": \"$rate\"}}"
