@@ -8,11 +8,16 @@ from dockyard.exercises import CommandFailed, Live, Trial, exercise
 
 
 def what_the_pod_says(live: Live) -> str:
-    """A hint from the Pod's own log and events."""
-    log = live.logs("hello", tail=2).strip()
+    """A hint from the command that the Pod's container was started with, and the events."""
+    pod = live.get("pods", "hello")
+    if pod is None:
+        return 'There is no Pod named hello. Run the check once: it creates the one that your function returns.'
+    command = " ".join(pod["spec"]["containers"][0].get("command") or ["what its image says"])
     warnings = live.warnings()
-    said = f"Its log ends: `{log}`. " if log else ""
-    return f"{said}The newest warning is: `{warnings[0] if warnings else 'none'}`. Which port does each of them name?"
+    return (
+        f"The container was started with `{command}`. The newest warning is: `{warnings[0] if warnings else 'none'}`. "
+        "On which port does the process listen, and which port is asked?"
+    )
 
 
 @exercise(
