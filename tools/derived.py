@@ -17,6 +17,10 @@ import api_coverage
 import click
 
 PROJECT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(PROJECT))
+
+from tests.cluster.scenarios import Scenario, refusals, requests, scenarios  # noqa: E402  - found only by the line above
+
 SOURCE = PROJECT / "src" / "dockyard"
 KNOWN = PROJECT / "tests" / "data" / "docker" / "known.toml"
 MARK = re.compile(r"^(.*?)\bDiffers:\s+(.*)")
@@ -62,7 +66,46 @@ def differences() -> str:
     for part, title in PARTS.items():
         if part in found:
             lines += [f"## {title}", "", *found[part], ""]
-    return "\n".join([*lines, *_recorded()])
+    return "\n".join([*lines, *_recorded_cluster(), *_recorded()])
+
+
+def _recorded_cluster() -> list[str]:
+    """How the recorded scenarios of a real cluster go with ours, and what differs."""
+    found = scenarios()
+    compared = sum(scenario.compared for scenario in found)
+    different = sum(len(scenario.different) for scenario in found)
+    whole = sum(not scenario.different for scenario in found)
+    lines = ["## What was recorded with a real Kubernetes cluster", ""]
+    lines += [
+        f"The tests play {len(found)} recorded scenarios again and compare what every object goes through, "
+        "what Events say, and what commands print. Names, times and addresses are left out, and so are steps "
+        f"that show the recorder's machine. {whole} scenarios go as recorded in everything; of all "
+        f"{compared} histories and steps {compared - different} do, "
+        f"{100 * (compared - different) / compared:.1f} %.",
+        "",
+        "| scenario | histories of objects and Events | commands and requests | otherwise |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| {s.name} | {s.histories or ''} | {s.steps or ''} | {len(s.different) or ''} |" for s in found
+    ]
+    lines += [
+        "",
+        "What goes otherwise, by tests/data/kubernetes/known.toml and the files *-different.json:",
+        "",
+    ]
+    lines += [f"- {s.name}, {text}" for s in found for text in _otherwise(s)]
+    for what, asked in (("requests of kubectl and helm", requests()), ("bad requests", refusals())):
+        lines += ["", f"Of {asked.steps} recorded {what} {len(asked.different)} are answered otherwise:", ""]
+        lines += [f"- {text}" for text in _otherwise(asked)]
+    return [*lines, ""]
+
+
+def _otherwise(scenario: Scenario) -> list[str]:
+    reasons: dict[str, list[str]] = {}
+    for what, why in scenario.different.items():
+        reasons.setdefault(why, []).append(what)
+    return [f"{', '.join(what).replace(', step', ',')}: {why}" for why, what in reasons.items()]
 
 
 def _recorded() -> list[str]:

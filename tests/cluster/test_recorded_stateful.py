@@ -13,6 +13,7 @@ import pytest
 from dockyard.cluster.store import Manifest
 from tests.cluster.fakes import FakeProcess
 from tests.cluster.harness import FakeCluster
+from tests.cluster.scenarios import known
 from tests.cluster.stateful_timelines import Change, History, reduce
 
 RECORDINGS = Path(__file__).parent.parent / "data" / "kubernetes" / "stateful"
@@ -193,11 +194,7 @@ SCENARIOS: dict[str, Steps] = {
 }
 
 # What differs and stays so, with the reason. (scenario, role) -> reason.
-DIFFERENCES: dict[tuple[str, str], str] = {
-    ("statefulset-parallel-ondelete", f"PersistentVolumeClaim/data-par-{number}"): "which of two controllers "
-    "writes to a new claim first is chance: the one that names its provisioner or that which names its owner"
-    for number in (0, 1, 2)
-}
+DIFFERENCES = known("stateful")
 
 
 def by_chance(event: list[str]) -> bool:
@@ -229,7 +226,7 @@ async def test_stateful_objects_go_through_what_was_recorded(name: str, tmp_path
     different = {
         role: (ours["objects"].get(role), recording["objects"].get(role))
         for role in ours["objects"].keys() | recording["objects"].keys()
-        if ours["objects"].get(role) != recording["objects"].get(role) and (name, role) not in DIFFERENCES
+        if (ours["objects"].get(role) == recording["objects"].get(role)) == ((name, role) in DIFFERENCES)
     }
     missing = [e for e in recording["events"] if e not in ours["events"] and not by_chance(e)]
     added = [e for e in ours["events"] if e not in recording["events"] and not by_chance(e)]
