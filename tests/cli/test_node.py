@@ -45,7 +45,47 @@ def test_a_stopped_node_is_lost_and_a_started_one_is_ready(running: CommandLine)
     eventually(lambda: shows("Ready"), "it is back")
 
 
-@pytest.mark.parametrize(("arguments", "code"), [(["stop"], 2), (["list", "dockyard-1"], 2), (["fly"], 2)])
+def test_an_added_node_has_memory_of_its_own_until_it_is_removed(running: CommandLine) -> None:
+    assert running.json("node", "add", "small", "--memory", "512Mi")["nodes"]["small"] == "Ready"
+    again = running.run("node", "add", "small", "--memory", "0.5Gi")
+    assert again.returncode == 0, again.stderr
+    shown = json.loads(kubectl(running, "get", "node", "small", "-o", "json"))
+    assert shown["status"]["capacity"]["memory"] == "512Mi"
+    assert shown["status"]["allocatable"]["memory"] == f"{412 << 10}Ki"
+    assert [taint["key"] for taint in shown["spec"]["taints"]] == ["dockyard.course/added"]
+    assert set(running.json("node", "remove", "small")["nodes"]) == set(NAMES)
+    assert "not found" in kubectl(running, "get", "node", "small")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["add", "dockyard-1", "--memory", "1Gi"], "there is a node dockyard-1 already"),
+        (["add", "small", "--memory", "much"], "no amount of memory"),
+        (["add", "small", "--memory", "100Mi"], "too little"),
+        (["add", "No_Name", "--memory", "1Gi"], "Invalid value"),
+        (["remove", "dockyard-1"], "there is no added node"),
+        (["remove", "small"], "there is no added node"),
+    ],
+)
+def test_nodes_that_cannot_be_added_or_removed_say_why(
+    running: CommandLine, arguments: list[str], why: str
+) -> None:
+    done = running.run("node", *arguments, "--json")
+    assert done.returncode == 4
+    assert why in json.loads(done.stdout)["error"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["stop"], 2),
+        (["list", "dockyard-1"], 2),
+        (["fly"], 2),
+        (["add", "small"], 2),
+        (["stop", "dockyard-1", "--memory", "1Gi"], 2),
+    ],
+)
 def test_wrong_usage_is_refused(cli: CommandLine, arguments: list[str], code: int) -> None:
     assert cli.run("node", *arguments).returncode == code
 

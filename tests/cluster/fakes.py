@@ -34,6 +34,7 @@ class FakeProcess:
         self.signals: list[int] = []
         self.ignores: set[int] = set()
         self.on_signal: Callable[[int], None] | None = None
+        self.memory = 3 << 20
         self.used = self.counted = 0.0  # seconds of CPU, and of those in which they were counted
         self._clock = clock
         self._sinks: list[Callable[[int, bytes], None]] = []
@@ -193,7 +194,7 @@ class FakeNetwork:
 @dataclass(frozen=True)
 class FakeUsage:
     cpu: int
-    memory: int = 3 << 20
+    memory: int
     cache: int = 1 << 20
 
 
@@ -243,7 +244,7 @@ class FakeRuntime:
         seconds = self.clock.now() - process.started_at
         process.used += (seconds - process.counted) * self.cores(process.pod)
         process.counted = seconds
-        return FakeUsage(round(process.used * 1e9))
+        return FakeUsage(round(process.used * 1e9), process.memory)
 
     async def remove(self, container_id: str) -> None:
         process = self.processes.pop(container_id, None)

@@ -136,3 +136,16 @@ def test_a_stopped_manager_does_nothing(api: Api, clock: FakeClock) -> None:
     clock.advance(10.0)
     assert manager.settle() == 0
     assert controller.seen == ["before"]
+
+
+def test_a_controller_comes_later_and_goes_earlier(api: Api, clock: FakeClock) -> None:
+    manager = Manager(api, clock, [])
+    late = Counting()
+    manager.add(late)
+    api.create("ConfigMap", config_map("seen"))
+    manager.settle()
+    assert late.seen == ["before", "seen"]
+    manager.remove(late)
+    api.create("ConfigMap", config_map("unseen"))
+    manager.settle()
+    assert late.seen == ["before", "seen"]

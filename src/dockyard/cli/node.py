@@ -1,4 +1,4 @@
-"""`dockyard node`: show the virtual nodes, take the power of one away, and give it back."""
+"""`dockyard node`: show the virtual nodes, take the power of one away, give it back, and add a small one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STOPPED = (
 
 
 @click.command("node")
-@click.argument("action", type=click.Choice(["list", "stop", "start"]), default="list")
+@click.argument("action", type=click.Choice(["list", "stop", "start", "add", "remove"]), default="list")
 @click.argument("name", required=False)
 @click.option(
     "--grace",
@@ -28,17 +28,23 @@ _STOPPED = (
     metavar="SECONDS",
     help="With stop: how long it may be silent before it counts as lost; until it starts again.",
 )
+@click.option("--memory", metavar="SIZE", help="With add: how much memory it has, such as 512Mi.")
 @json_option
-def command(action: str, name: str | None, grace: float | None, as_json: bool) -> None:
-    """List the cluster's nodes; or stop node NAME, as if its power failed, or start it again.
+def command(action: str, name: str | None, grace: float | None, memory: str | None, as_json: bool) -> None:
+    """List the cluster's nodes; stop node NAME, as if its power failed, start it again; add one, remove it.
 
     A stopped node's Pods end without a word; the cluster has to find out. One that starts again becomes Ready
     and runs the Pods that are still its own. Draining first is the kind way: kubectl drain NAME.
 
+    An added node has memory of its own, and evicts Pods when less than 100Mi of it are left. It takes only
+    Pods that tolerate its taint dockyard.course/added, and is there until `down` at most.
+
     Exit status 0 done; 3 when the platform does not run; 4 when there is no such node.
     """
     if (name is None) != (action == "list"):
-        raise click.UsageError("stop and start take the name of a node, list takes none.")
+        raise click.UsageError("All but list take the name of a node; list takes none.")
+    if (memory is None) != (action != "add"):
+        raise click.UsageError("add takes the node's --memory, and nothing else does.")
     backend = choose(Home.find())
     if backend.name != "embedded":
         raise UserError(
@@ -50,7 +56,8 @@ def command(action: str, name: str | None, grace: float | None, as_json: bool) -
         nodes: dict[str, str] = control.get("/status")["nodes"]
         answer({"nodes": nodes}, _listed(nodes), as_json=as_json)
         return
-    document: dict[str, Any] = control.post("/nodes", {"action": action, "node": name, "grace": grace})
+    wanted = {"action": action, "node": name, "grace": grace, "memory": memory}
+    document: dict[str, Any] = control.post("/nodes", wanted)
     text = _STOPPED.format(name=name) if action == "stop" else _listed(document["nodes"])
     answer(document, text, as_json=as_json)
 

@@ -29,6 +29,8 @@ from dockyard.wire.tls import Pki
 # Differs: a node takes 400 Pods, so that three of them take a thousand; a kubelet takes 110 unless told.
 OFFER = {"pods": "400"}
 NODE_NAMES = ("dockyard-1", "dockyard-2", "dockyard-3")
+# What keeps everybody off an added node who doesn't say that he means it.
+ADDED = {"key": "dockyard.course/added", "effect": "NoSchedule"}
 
 
 class Cluster:
@@ -42,6 +44,7 @@ class Cluster:
         Differs: the nodes are virtual. Each offers all that the machine has, so that together they promise
         more than there is, and a Pod on any of them is reached in the same way.
         """
+        self._home = home
         root_ca = Pki(home / "pki", clock=clock).ca_certificate.read_text()
         self.runtime = runtime
         self.clock = clock
@@ -50,6 +53,7 @@ class Cluster:
         self.agents = {
             name: NodeAgent(Node(name, self.api, runtime, clock, home, offer=OFFER)) for name in nodes
         }
+        self._added: set[str] = set()
         self._host_paths = HostPaths(home / "hostpath")
         self._proxy = Proxy(self.api, runtime.network, clock)
         self._dns = ClusterDns(self.api, runtime.network)
@@ -135,6 +139,37 @@ class Cluster:
         if self._manager is not None:
             for key in agent.existing():
                 self._manager.enqueue(agent, key)
+
+    def add_node(self, name: str, *, memory: str) -> None:
+        """Add a node with so much memory of its own (`512Mi`), which its Pods may run short of.
+
+        It has the taint ADDED, and is there until `remove_node`, or until the cluster stops. To add the same
+        once more is harmless. Raises Invalid for a name that no node can have, ValueError for one that is
+        taken, or before the cluster has started.
+        """
+        if name in self._added and self.agents[name].node.offer["memory"] == memory:
+            return
+        if name in self.agents or self.api.find("Node", name) is not None or self._manager is None:
+            raise ValueError(f"there is a node {name} already")
+        offer = {**OFFER, "memory": memory}
+        node = Node(name, self.api, self.runtime, self.clock, self._home, offer=offer, taints=(ADDED,))
+        agent = NodeAgent(node)
+        agent.start()
+        self.agents[name] = agent
+        self._added.add(name)
+        self._manager.add(agent)
+
+    async def remove_node(self, name: str) -> None:
+        """Remove a node that was added, and what runs there. Raises KeyError for any other name."""
+        if name not in self._added:
+            raise KeyError(name)
+        self._added.remove(name)
+        agent = self.agents.pop(name)
+        if self._manager is not None:
+            self._manager.remove(agent)
+        await agent.scrap()
+        if self.api.find("Node", name) is not None:
+            self.api.delete("Node", name)
 
     def _remove_strange_nodes(self) -> None:
         """Remove nodes that we made under another configuration; a machine that never comes back."""

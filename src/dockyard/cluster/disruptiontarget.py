@@ -6,8 +6,11 @@ from dockyard.cluster.api import Api
 from dockyard.cluster.store import Manifest
 
 
-def mark(api: Api, pod: Manifest, reason: str, message: str, *, phase: str | None = None) -> None:
-    """Set DisruptionTarget on the Pod, as it is stored now, and its phase when given. Raises NotFound."""
+def mark(api: Api, pod: Manifest, reason: str, message: str, *, phase: str | None = None) -> Manifest:
+    """Set DisruptionTarget on the Pod, as it is stored now, and its phase when given; the Pod as stored then.
+
+    Raises NotFound.
+    """
     metadata = pod["metadata"]
     current = api.get("Pod", metadata["name"], metadata["namespace"])
     conditions = [c for c in current["status"].get("conditions") or () if c["type"] != "DisruptionTarget"]
@@ -23,4 +26,4 @@ def mark(api: Api, pod: Manifest, reason: str, message: str, *, phase: str | Non
         }
     )
     status = {**current["status"], "conditions": conditions} | ({"phase": phase} if phase else {})
-    api.update_status("Pod", current | {"status": status})
+    return api.update_status("Pod", current | {"status": status})

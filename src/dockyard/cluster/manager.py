@@ -114,6 +114,16 @@ class Manager:
             for key in controller.existing():
                 self.enqueue(controller, key)
 
+    def add(self, controller: Controller) -> None:
+        """Let one more controller take part from now on."""
+        self._controllers = (*self._controllers, controller)
+        for key in controller.existing():
+            self.enqueue(controller, key)
+
+    def remove(self, controller: Controller) -> None:
+        """Tell a controller nothing more; it may still be asked to look at what is in the queue."""
+        self._controllers = tuple(other for other in self._controllers if other is not controller)
+
     def run(self) -> None:
         """Work on the running event loop from now on, in turns between clients' requests, until `stop`."""
         self._loop = asyncio.get_running_loop()

@@ -48,6 +48,11 @@ def total(texts: Iterable[str | int | float]) -> str:
     return _written(value, suffix)
 
 
+def binary(size: int) -> str:
+    """A number of bytes as upstream writes it: `104857600` is `100Mi`."""
+    return _written(Fraction(size), "Ki")
+
+
 def _suffix(text: str | int | float) -> str:
     match = _FORM.fullmatch(str(text))
     return (match[2] if match else "") or ""

@@ -62,10 +62,17 @@ class ControlApi:
     async def _nodes(self, request: Request) -> Response:
         document = json.loads(await request.body())
         action, name, grace = document["action"], document["node"], document.get("grace")
-        if action not in ("start", "stop"):
-            raise UserError(f"nodes don't know {action!r}", "The action is `start` or `stop`.")
-        seconds = None if grace is None else float(grace)
-        nodes = await self._platform.switch_node(name, on=action == "start", grace=seconds)
+        if action == "add":
+            nodes = await self._platform.add_node(name, str(document["memory"]))
+        elif action == "remove":
+            nodes = await self._platform.remove_node(name)
+        elif action in ("start", "stop"):
+            seconds = None if grace is None else float(grace)
+            nodes = await self._platform.switch_node(name, on=action == "start", grace=seconds)
+        else:
+            raise UserError(
+                f"nodes don't know {action!r}", "The action is `start`, `stop`, `add` or `remove`."
+            )
         return json_response({"action": action, "node": name, "nodes": nodes})
 
     async def _stop_all(self, request: Request) -> Response:

@@ -13,6 +13,8 @@ from dataclasses import asdict
 from typing import Any
 
 from dockyard.cluster.cluster import Cluster
+from dockyard.cluster.errors import ApiError
+from dockyard.cluster.quantity import canonical, whole
 from dockyard.cluster.store import StoreUnavailableError
 from dockyard.daemon import kubeconfig
 from dockyard.daemon.control import ControlApi
@@ -31,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 
 _OPEN_FILES = 65536
+LEAST_MEMORY = 128 << 20  # of an added node, in bytes
 
 
 def _allow_open_files() -> None:
@@ -157,6 +160,36 @@ class Platform:
             self.cluster.start_node(name)
         else:
             await self.cluster.stop_node(name, grace=grace)
+        self._write_state()
+        return self.cluster.nodes
+
+    async def add_node(self, name: str, memory: str) -> dict[str, str]:
+        """Add a node with memory of its own; returns what each node is at. Raises UserError."""
+        assert self.cluster is not None
+        try:
+            size = whole(memory)
+        except ValueError as error:
+            raise UserError(
+                f"{memory!r} is no amount of memory: {error}", "As in a Pod: 512Mi, or 1Gi."
+            ) from error
+        if size < LEAST_MEMORY:
+            raise UserError(f"{memory} is too little for a node", "It needs 128Mi, 100Mi of which stay free.")
+        try:
+            self.cluster.add_node(name, memory=canonical(memory))
+        except (ValueError, ApiError) as error:
+            raise UserError(str(error), "Choose another name; `dockyard node` lists the nodes.") from error
+        self._write_state()
+        return self.cluster.nodes
+
+    async def remove_node(self, name: str) -> dict[str, str]:
+        """Remove a node that was added, and what runs there. Raises UserError for any other."""
+        assert self.cluster is not None
+        try:
+            await self.cluster.remove_node(name)
+        except KeyError as error:
+            raise UserError(
+                f"there is no added node {name!r}", "`dockyard node stop` takes the power of the others away."
+            ) from error
         self._write_state()
         return self.cluster.nodes
 

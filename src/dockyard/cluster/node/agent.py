@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterable
 
 from dockyard.cluster.manager import Key, key_of
+from dockyard.cluster.node.eviction import EvictionManager
 from dockyard.cluster.node.registration import Registration
 from dockyard.cluster.node.services import Node
 from dockyard.cluster.node.worker import PodWorker
@@ -31,17 +32,22 @@ class NodeAgent:
         self.workers: dict[str, PodWorker] = {}
         self._names: dict[Key, str] = {}
         self._registration = Registration(node)
+        self._eviction = EvictionManager(
+            node, self.workers.values, lambda short: self._registration.note_memory(short=short)
+        )
         self._resync: Timer | None = None
         self._lost: list[str] = []  # uids of the Pods that ran when the power went
 
     def start(self) -> None:
         """Register the node. Call it on the running event loop, before the manager runs."""
         self._registration.start()
+        self._eviction.start()
         self._resync = self.node.clock.call_later(RESYNC_SECONDS, self._look_at_all)
 
     async def stop(self) -> None:
         """Let go of all Pods without ending them in the API: the runtime ends their processes."""
         self._registration.stop()
+        self._eviction.stop()
         if self._resync is not None:
             self._resync.cancel()
         for worker in list(self.workers.values()):
@@ -57,6 +63,7 @@ class NodeAgent:
             return
         self.is_on = False
         self._registration.stop()
+        self._eviction.stop()
         if self._resync is not None:
             self._resync.cancel()
         workers = list(self.workers.values())
@@ -76,16 +83,24 @@ class NodeAgent:
         """Boot the node again. What is `existing` then has to be looked at."""
         if self.is_on:
             return
-        there = {pod["metadata"]["uid"] for pod in self.node.api.list("Pod") if self._is_here(pod)}
+        self._forget_lost({pod["metadata"]["uid"] for pod in self.node.api.list("Pod") if self._is_here(pod)})
+        self.is_on = True
+        self.start()
+        logger.info("nodes/%s: on", self.node.name)
+
+    async def scrap(self) -> None:
+        """Take the node's power away for good, and remove what is left of its Pods on the machine."""
+        await self.power_off()
+        self._forget_lost(set())
+
+    def _forget_lost(self, there: set[str]) -> None:
+        """Free what the lost Pods still hold; the files of those that are `there` stay."""
         for uid in self._lost:
             self.node.runtime.network.restore([uid])
             self.node.runtime.network.detach(uid)
             if uid not in there:
                 shutil.rmtree(self.node.root / "pods" / uid, ignore_errors=True)
         self._lost.clear()
-        self.is_on = True
-        self.start()
-        logger.info("nodes/%s: on", self.node.name)
 
     # -- a controller of Pods
 
@@ -127,6 +142,8 @@ class NodeAgent:
             if is_finished(pod) and not is_terminating(pod):
                 self._names[key] = uid
                 self.workers[uid] = PodWorker(self.node, pod)
+                return
+            if not is_terminating(pod) and self._eviction.reject(pod):
                 return
             worker = PodWorker(self.node, pod)
             self.workers[uid], self._names[key] = worker, uid

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 from dockyard.cluster.errors import Conflict
+from dockyard.cluster.node.ranking import MEMORY_PRESSURE
 from dockyard.cluster.node.services import Node
 from dockyard.cluster.podstate import is_true
 from dockyard.cluster.quantity import whole
@@ -26,8 +27,10 @@ REPORT_SECONDS = 300.0
 _RESERVED_MEMORY_KI = 100 << 10
 _PODS = "110"
 
+# What is said instead of the first of _HEALTHY while it is so.
+_SHORT_OF_MEMORY = ("True", "KubeletHasInsufficientMemory", "kubelet has insufficient memory available")
 _HEALTHY = (
-    ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+    (MEMORY_PRESSURE, "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
     ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
     ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
     ("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
@@ -42,6 +45,7 @@ class Registration:
         self._timers: list[Timer] = []
         self._reported = 0.0
         self._cordoned: bool | None = None  # as it was last seen
+        self._short = False  # of memory
 
     def start(self) -> None:
         """Create the Node, or make an old one Ready again, and keep up its heartbeats."""
@@ -62,6 +66,17 @@ class Registration:
             self._say("NodeNotSchedulable" if cordoned else "NodeSchedulable")
         self._cordoned = cordoned
 
+    def note_memory(self, *, short: bool) -> None:
+        """Tell whether the node is short of memory, when that has changed.
+
+        Differs: it is told at once. Upstream's kubelet takes up to 10 s, in which successors of evicted Pods
+        may come back to the same node.
+        """
+        if short != self._short:
+            self._short = short
+            self._say("NodeHasInsufficientMemory" if short else "NodeHasSufficientMemory")
+            self._report()
+
     def _say(self, reason: str) -> None:
         node = self._node.api.find("Node", self._node.name)
         if node is not None:
@@ -71,6 +86,7 @@ class Registration:
         """End the heartbeats. The Node stays as it is: a stopped daemon is a machine that is off."""
         for timer in self._timers:
             timer.cancel()
+        self._short = False
 
     def _manifest(self) -> Manifest:
         arch = _architecture()
@@ -87,7 +103,7 @@ class Registration:
         }
         return {
             "metadata": {"name": self._node.name, "labels": labels, "annotations": annotations},
-            "spec": {},
+            "spec": {"taints": [dict(taint) for taint in self._node.taints]} if self._node.taints else {},
         }
 
     def _report(self) -> None:
@@ -100,7 +116,8 @@ class Registration:
         capacity = _capacity(self._node.root) | dict(self._node.offer)
         before = {condition["type"]: condition for condition in status.get("conditions", ())}
         conditions = []
-        for kind, value, reason, message in _HEALTHY:
+        for kind, *state in _HEALTHY:
+            value, reason, message = _SHORT_OF_MEMORY if self._short and kind == MEMORY_PRESSURE else state
             known = before.get(kind)
             same = known is not None and known["status"] == value
             since = known["lastTransitionTime"] if known is not None and same else now

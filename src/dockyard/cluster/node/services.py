@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,8 @@ class Node:
     host_ip: str = "127.0.0.1"
     # Resources that it offers instead of what the machine has.
     offer: Mapping[str, str] = field(default_factory=dict)
+    # It registers with these, so that nothing comes that isn't meant for it.
+    taints: Sequence[Manifest] = ()
     # How calls that touch the disk for long are made, so that they don't hold up the loop.
     in_thread: Callable[..., Awaitable[Any]] = asyncio.to_thread
 

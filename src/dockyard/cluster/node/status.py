@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from dockyard.cluster.node.container import Container, Role
+from dockyard.cluster.node.ranking import EVICTED
 from dockyard.cluster.quantity import parse
 from dockyard.cluster.store import Manifest
 
@@ -32,6 +33,7 @@ class Facts:
     sandbox_ready: bool = False
     over: bool = False  # all containers have ended for good and the sandbox is gone
     leaving: bool = False  # no container will be started again
+    evicted: str = ""  # why the node ends the Pod although it could go on
 
 
 def phase_of(pod: Manifest, containers: Sequence[Container], *, leaving: bool) -> str:
@@ -61,7 +63,7 @@ def phase_of(pod: Manifest, containers: Sequence[Container], *, leaving: bool) -
 def pod_status(pod: Manifest, containers: Sequence[Container], facts: Facts) -> Manifest:
     """The whole status; what other components wrote into it is kept."""
     before = pod["status"]
-    phase = phase_of(pod, containers, leaving=facts.leaving)
+    phase = "Failed" if facts.evicted else phase_of(pod, containers, leaving=facts.leaving)
     status: Manifest = {"observedGeneration": pod["metadata"]["generation"]}
     # The end of a Pod is reported when it is really over; the conditions tell the outcome before.
     status["phase"] = (
@@ -89,6 +91,8 @@ def pod_status(pod: Manifest, containers: Sequence[Container], facts: Facts) -> 
     for key, value in before.items():
         if key in ("nominatedNodeName", "resourceClaimStatuses", "reason", "message"):
             status[key] = value
+    if facts.evicted and facts.over:
+        status |= {"reason": EVICTED, "message": facts.evicted}
     return status
 
 

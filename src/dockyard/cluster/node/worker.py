@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Coroutine
 from typing import Any
 
+from dockyard.cluster.disruptiontarget import mark
 from dockyard.cluster.errors import ApiError, Conflict, NotFound
 from dockyard.cluster.node import containerlife, podsetup
 from dockyard.cluster.node.backoff import go_duration
@@ -19,6 +20,7 @@ from dockyard.cluster.node.container import CRASH_LOOP, Container, Role, contain
 from dockyard.cluster.node.launch import Prepared
 from dockyard.cluster.node.order import all_done, due
 from dockyard.cluster.node.prober import LIVENESS, READINESS, STARTUP
+from dockyard.cluster.node.ranking import EVICTED
 from dockyard.cluster.node.services import Node
 from dockyard.cluster.node.status import Facts, pod_status
 from dockyard.cluster.node.volumes import Volumes
@@ -29,7 +31,7 @@ from dockyard.wire.clock import rfc3339
 
 # A Pod is looked at this often although nothing happened; upstream's 60 s and half its jitter.
 RESYNC_SECONDS = 75.0
-# What a Pod that was removed by force still gets.
+# What a Pod that was removed by force, or evicted at once, still gets.
 _LEAST_GRACE = 1.0
 
 logger = logging.getLogger(__name__)
@@ -50,6 +52,7 @@ class PodWorker:
         self.sandbox_ready = False
         self.stopping = False
         self.over = is_finished(pod)
+        self.evicted = ""  # why
         self.ended = asyncio.Event()
         self._gone = False
         self._shut = False
@@ -205,6 +208,16 @@ class PodWorker:
 
     # -- ending
 
+    def evict(self, why: str) -> None:
+        """End the Pod for the node's sake; what is left of it stays in the API as Failed."""
+        self.report("Warning", EVICTED, why)
+        try:
+            self.pod = mark(self.node.api, self.pod, "TerminationByKubelet", why)
+        except NotFound:
+            return  # somebody was faster
+        self.evicted = why
+        self.terminate(_LEAST_GRACE)
+
     def terminate(self, grace: float | None) -> None:
         """End all containers, each with `grace` seconds; None when they have ended by themselves."""
         clock = self.node.clock
@@ -317,6 +330,7 @@ class PodWorker:
             sandbox_ready=self.sandbox_ready,
             over=self.over,
             leaving=self.stopping,
+            evicted=self.evicted,
         )
         status = pod_status(current, self.containers, facts)
         if status == current["status"]:
