@@ -44,6 +44,7 @@ def how_long_until_the_kill(live: Live) -> str:
     title="A database blip is no reason to restart",
     seconds=180,
     files=("e1/orders.yaml",),
+    wants=("cut",),
     baseline=("database.yaml",),
     claims={
         "serves": "orders answers while its database is there",
@@ -202,6 +203,7 @@ def who_is_asked(live: Live) -> str:
     title="Deep or shallow, one dependency at a time",
     seconds=180,
     files=("e3/shop.yaml",),
+    wants=("cut",),
     baseline=("database.yaml", "e3/others.yaml"),
     claims={
         "serves": "orders and prices answer while everybody is there",

@@ -132,7 +132,8 @@ def _release(trial: Trial, version: int) -> Release:
     """Set the image, as a pipeline would, and wait until the old Pods are gone."""
     deployment = trial.get("deployments", "orders") or {}
     containers = deployment["spec"]["template"]["spec"]["containers"]
-    changes = [f"{each['name']}=orders:{version}" for each in containers if each["image"].startswith("orders:")]
+    old, new = trial.image("orders:"), trial.image(f"orders:{version}")
+    changes = [f"{each['name']}={new}" for each in containers if each["image"].startswith(old)]
     trial.say(f"releasing orders:{version}")
     start = time.time()
     trial.kubectl("set", "image", "deployment/orders", *changes)
@@ -376,15 +377,15 @@ def survives_a_bad_release(trial: Trial) -> None:
     _serves(trial)
     with trial.load("http://orders/", rate=20, timeout=SLOWEST) as load:
         load.collect(40, within=20)
-        code, said = _run(trial, "orders:2", within=RELEASED)
-        out = trial.until(lambda: _image(trial) == "orders:2" and trial.live.is_available("orders"), within=RELEASED)
+        code, said = _run(trial, trial.image("orders:2"), within=RELEASED)
+        out = trial.until(lambda: _image(trial) == trial.image("orders:2") and trial.live.is_available("orders"), within=RELEASED)
         trial.require(
             "good",
             code == 0 and out,
             observed=f"exit code {code}; {_last(said)}" if out else f"exit code {code}, and version 2 is not out",
             hint=f"`kubectl -n {trial.namespace} rollout status deployment/orders`",
         )
-        code, said = _run(trial, "orders:3", within=NOTICED)
+        code, said = _run(trial, trial.image("orders:3"), within=NOTICED)
         trial.expect(
             "noticed",
             code not in (0, None),
@@ -392,7 +393,7 @@ def survives_a_bad_release(trial: Trial) -> None:
             expected="an exit code other than 0",
             hint="The Deployment's own deadline is 600 s unless you set one; and `a || b` ends with the exit code of b.",
         )
-        back = trial.until(lambda: _image(trial) == "orders:2" and trial.live.is_available("orders"), within=10)
+        back = trial.until(lambda: _image(trial) == trial.image("orders:2") and trial.live.is_available("orders"), within=10)
         trial.wait(1)
     trial.expect(
         "restored",

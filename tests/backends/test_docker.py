@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import docker
 import pytest
 
-from dockyard.backends.docker import TRIAL_LABEL
-from dockyard.home import Home
+from dockyard.backends.engine import TRIAL_LABEL
 from tests.cli.conftest import CommandLine
-from tests.engine.serving import EngineProcess
-
-
-@pytest.fixture(scope="module")
-def somebodys_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An engine outside the home that the tests use: one of ours, as any other that speaks the Engine API."""
-    engine = EngineProcess(tmp_path_factory.mktemp("engine"))
-    engine.start()
-    client = docker.DockerClient(base_url=engine.url)
-    client.images.pull("busybox", "latest")
-    client.close()
-    yield engine.url
-    engine.close()
 
 
 @pytest.fixture(params=["embedded", pytest.param("real", marks=pytest.mark.real)])
@@ -35,12 +20,6 @@ def engine(request: pytest.FixtureRequest) -> str:
     if not host:
         pytest.skip("no real Docker Engine: DOCKYARD_REAL_DOCKER_HOST is not set")
     return host
-
-
-@pytest.fixture
-def cli(tmp_path: Path) -> CommandLine:
-    """The command line of a fresh home, in an environment without an engine."""
-    return CommandLine(Home(tmp_path / "home"), {"DOCKER_HOST": ""})
 
 
 def test_up_remembers_the_engine_until_down(cli: CommandLine, engine: str) -> None:
@@ -96,7 +75,7 @@ def test_backend_that_does_not_exist_is_named_with_those_that_do(cli: CommandLin
     assert cli.run("up", "--backend", "swarm").returncode == 2
     done = cli.run("status", DOCKYARD_BACKEND="swarm")
     assert done.returncode == 4
-    assert "embedded, docker" in done.stderr
+    assert "embedded, docker, kind, kubeconfig" in done.stderr
 
 
 def test_unreadable_choice_is_no_riddle(cli: CommandLine) -> None:

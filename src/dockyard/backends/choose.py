@@ -6,22 +6,30 @@ import os
 
 from dockyard.backends.backend import Backend
 from dockyard.backends.choice import Choice, remembered
-from dockyard.backends.docker import DockerBackend, default_host
+from dockyard.backends.docker import DockerBackend
 from dockyard.backends.embedded import EmbeddedBackend
+from dockyard.backends.engine import default_host
+from dockyard.backends.kind import KindBackend
+from dockyard.backends.kubeconfig import KubeconfigBackend
 from dockyard.errors import UserError
 from dockyard.home import Home
 
-NAMES = ("embedded", "docker")
+NAMES = ("embedded", "docker", "kind", "kubeconfig")
 
 
 def choose(home: Home | None = None) -> Backend:
     """The backend of a home. Raises UserError for one that doesn't exist."""
     found = home or Home.find()
+    return open_backend(chosen(found), found)
+
+
+def chosen(home: Home) -> Choice:
+    """What stands for this home now. Raises UserError when the note of the last `up` can't be read."""
     named = os.environ.get("DOCKYARD_BACKEND")
-    kept = remembered(found)
+    kept = remembered(home)
     if named and (kept is None or kept.backend != named):
-        kept = Choice(named)
-    return open_backend(kept or Choice("embedded"), found)
+        return Choice(named)
+    return kept or Choice("embedded")
 
 
 def open_backend(choice: Choice, home: Home) -> Backend:
@@ -30,6 +38,10 @@ def open_backend(choice: Choice, home: Home) -> Backend:
         return EmbeddedBackend(home)
     if choice.backend == "docker":
         return DockerBackend(home, choice.docker_host or default_host(home))
+    if choice.backend == "kind":
+        return KindBackend(home, choice)
+    if choice.backend == "kubeconfig":
+        return KubeconfigBackend(home, choice)
     raise UserError(
         f"there is no backend {choice.backend!r}", f"There are {', '.join(NAMES)}; `embedded` is the default."
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ class EmbeddedBackend:
 
     name = "embedded"
     has_cluster = True
+    namespace = ""
+    kept: tuple[str, ...] = ()
 
     def __init__(self, home: Home) -> None:
         self.home = home
@@ -42,11 +45,29 @@ class EmbeddedBackend:
     def status(self) -> dict[str, Any] | None:
         return self.home.state()
 
+    def lacks(self, want: str) -> str:
+        return ""
+
+    def image(self, tag: str) -> str:
+        return tag
+
+    def deliver(self, tags: Sequence[str], say: Callable[[str], None]) -> None:
+        pass  # engine and cluster share their images
+
     def cut(self, namespace: str, selector: str) -> None:
         self._fault("cut", namespace, selector)
 
     def restore(self, namespace: str, selector: str) -> None:
         self._fault("restore", namespace, selector)
+
+    def add_node(self, name: str, memory: str) -> None:
+        self.remove_node(name)
+        Control(self.home).post("/nodes", {"action": "add", "node": name, "memory": memory})
+
+    def remove_node(self, name: str) -> None:
+        control = Control(self.home)
+        if name in control.get("/status")["nodes"]:
+            control.post("/nodes", {"action": "remove", "node": name})
 
     def _fault(self, action: str, namespace: str, selector: str) -> None:
         document = {"action": action, "namespace": namespace, "selector": selector}

@@ -17,10 +17,11 @@ from dockyard.home import Home
 def command(as_json: bool) -> None:
     """Stop the platform and every process in it. State, images and answers stay.
 
-    With the backend `docker` the engine goes on running: what trials left on it is removed, nothing else,
-    and the choice of the backend is forgotten.
+    On somebody's engine or cluster it removes what `up` and lessons made, and nothing else: with `docker`
+    what trials left; with `kind` the cluster, unless you named one of your own; with `kubeconfig` the
+    namespace, or, if it was there before, what has come into it since. Then the backend is forgotten.
 
-    Exit status 0, also when it did not run.
+    Exit status 0, also when it did not run; 4 when something could not be removed.
     """
     started = time.monotonic()
     home = Home.find()
@@ -30,4 +31,6 @@ def command(as_json: bool) -> None:
     pid = stop(home)
     seconds = round(time.monotonic() - started, 2)
     text = "The platform was not running." if pid is None else f"Stopped (pid {pid}, {seconds:.2f} s)."
+    if not isinstance(backend, EmbeddedBackend):
+        text = f"Nothing of the course is left on the backend `{backend.name}` ({seconds:.2f} s)."
     answer({"running": False, "stopped": pid, "seconds": seconds}, text, as_json=as_json)

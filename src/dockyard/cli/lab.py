@@ -72,12 +72,13 @@ def environment(home: Home) -> dict[str, str]:
     """The environment of kernels and terminals: every client finds the platform without being told."""
     binaries = str(Path(sys.executable).parent)
     path = os.environ.get("PATH", os.defpath)
+    backend = choose(home)
     if binaries not in path.split(os.pathsep):
         path = binaries + os.pathsep + path
     return os.environ | {
         "PATH": path,
-        "DOCKER_HOST": choose(home).docker_host,
-        "KUBECONFIG": str(home.kubeconfig),
+        "DOCKER_HOST": backend.docker_host,
+        "KUBECONFIG": str(backend.kubeconfig),
         "DOCKYARD_HOME": str(home.root),
         "DOCKYARD_PROJECT": str(project_root()),
         **docker_settings(home),

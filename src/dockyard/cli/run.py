@@ -19,9 +19,11 @@ from dockyard.execute import Run, execute_lesson
 from dockyard.exercises.answers import Labs, lay_over
 from dockyard.exercises.exercise import Mistake
 from dockyard.exercises.faults import Faults
+from dockyard.exercises.imagenames import names_on, rename_in
 from dockyard.exercises.lesson import Course, Lesson
-from dockyard.exercises.live import ApiFailed, Live
-from dockyard.exercises.stage import Stage, StageFailed
+from dockyard.exercises.live import ApiFailed
+from dockyard.exercises.places import beyond, room, stage_on
+from dockyard.exercises.stage import StageFailed
 from dockyard.home import Home
 
 
@@ -68,16 +70,23 @@ def within_reach(lessons: Sequence[Lesson], backend: Backend, *, asked: bool) ->
 
     Raises UserError for one that was asked for by name, or when none is left.
     """
-    beyond = [lesson for lesson in lessons if lesson.needs_cluster and not backend.has_cluster]
-    reached = [lesson for lesson in lessons if lesson not in beyond]
-    names = ", ".join(lesson.id for lesson in beyond)
-    if beyond and (asked or not reached):
+    without = [lesson for lesson in lessons if lesson.needs_cluster and not backend.has_cluster]
+    reached = [lesson for lesson in lessons if lesson not in without]
+    names = ", ".join(lesson.id for lesson in without)
+    if without and (asked or not reached):
         raise UserError(
             f"{names} needs a cluster, and the backend `{backend.name}` has containers only",
             "Start the embedded one: ./dockyard up --backend embedded",
         )
-    if beyond:
+    if without:
         click.echo(f"left out, because `{backend.name}` has no cluster: {names}", err=True)
+        return reached
+    if asked:
+        return reached  # it says itself what can't be judged, and what is shown there goes its way
+    for lesson in lessons:
+        if reasons := beyond(backend, lesson.exercises):
+            click.echo(f"left out: {'; '.join(reasons)}", err=True)
+            reached.remove(lesson)
     return reached
 
 
@@ -105,6 +114,7 @@ def prepared(
                 (root / lesson.name).mkdir(parents=True, exist_ok=True)
                 if (lesson.folder / part).is_dir():
                     lay_over(lesson.folder / part, root / lesson.name)
+            rename_in(root / lesson.name, names_on(choose(home), lesson))
         env = {"DOCKYARD_ANSWERS": str(root), "DOCKYARD_PROGRESS": str(Path(scratch) / "progress")}
         yield {**env, "DOCKYARD_SOLUTIONS": "1"} if which == "solutions" else env
 
@@ -129,8 +139,8 @@ def clear_namespace(lesson: Lesson) -> None:
     """Begin where a newcomer begins: nothing of an earlier reading is left. Raises UserError."""
     home = Home.find()
     backend = choose(home)
-    Faults.of(backend, home).restore_all(lesson.namespace)
-    stage = Stage(Live(lesson.namespace, backend.kubeconfig))
+    Faults.of(backend, home).restore_all(room(backend, lesson.namespace))
+    stage = stage_on(backend, lesson.namespace)
     try:
         stage.ensure()
         stage.clear()

@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from dockyard.backends import choose
 from dockyard.errors import UserError, explain
 from dockyard.exercises.exercise import Exercise
+from dockyard.exercises.imagenames import names_on, rename_in
 from dockyard.exercises.lesson import Course, Lesson
 from dockyard.home import Home
 
@@ -96,13 +98,24 @@ class Labs:
     def folder(self, lesson: Lesson) -> Path:
         return self.root / lesson.name
 
+    def _start(self, lesson: Lesson) -> Path:
+        """What is given out: the lesson's lab; a copy of it where the cluster pulls by other names."""
+        names = names_on(choose(self.home), lesson)
+        if not names:
+            return lesson.folder / "lab"
+        copy = self.home.root / "starts" / lesson.name
+        shutil.rmtree(copy, ignore_errors=True)
+        lay_over(lesson.folder / "lab", copy)
+        rename_in(copy, names)
+        return copy
+
     def give_out(self, lesson: Lesson) -> list[Path]:
         """Copy what is missing, renew what the learner never changed, touch nothing else; what was written.
 
         What was given out is remembered by digest: a file that still has it isn't the learner's work, so
         an update of the course may replace it.
         """
-        lab, folder = lesson.folder / "lab", self.folder(lesson)
+        lab, folder = self._start(lesson), self.folder(lesson)
         given = self._given()
         written: list[Path] = []
         for relative in files_in(lab) if lab.is_dir() else ():
@@ -127,7 +140,7 @@ class Labs:
 
     def changed(self, lesson: Lesson, exercise: Exercise) -> list[Path]:
         """The exercise's files that differ from the start, the learner's own additional ones among them."""
-        lab, folder = lesson.folder / "lab", self.folder(lesson)
+        lab, folder = self._start(lesson), self.folder(lesson)
         names = dict.fromkeys([*chosen(exercise, lab), *chosen(exercise, folder)])
         return [name for name in names if _text(lab / name) != _text(folder / name)]
 
@@ -136,7 +149,7 @@ class Labs:
         changed = self.changed(lesson, exercise)
         if not changed:
             return None
-        folder, lab = self.folder(lesson), lesson.folder / "lab"
+        folder, lab = self.folder(lesson), self._start(lesson)
         backup = self._new_backup(lesson)
         given = self._given()
         for name in changed:
@@ -159,7 +172,7 @@ class Labs:
         place = folder / name
         if folder.resolve() not in place.resolve().parents or place.is_dir():
             raise UserError(f"{name} is not a file in {folder}", "Give a file name like orders.yaml.")
-        known = _text(place) in (None, text.encode(), _text(lesson.folder / "lab" / name))
+        known = _text(place) in (None, text.encode(), _text(self._start(lesson) / name))
         backup = None
         if not known:
             backup = self._new_backup(lesson)

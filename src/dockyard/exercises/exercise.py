@@ -14,6 +14,10 @@ Check = Callable[["Trial"], None]
 Hint = str | Callable[[Any], str]  # reads a Live of the exercise, or with on="engine" a Workbench
 Stage = Literal["cluster", "engine", "compose", "plain"]
 
+# What an exercise may need that not every cluster gives: namespaces beside its own, looking at nodes, making
+# ResourceQuotas, cutting Pods off.
+WANTS = ("namespaces", "nodes", "quotas", "cut")
+
 ANSWER = "answer"  # the claim that every exercise has, and that comes first
 
 
@@ -32,6 +36,7 @@ class Exercise:
     why: str
     on: Stage
     fresh: bool
+    wants: tuple[str, ...]
     check: Check
 
     @property
@@ -71,6 +76,7 @@ def exercise(
     baseline: Sequence[str] = (),
     on: Stage = "cluster",
     fresh: bool = True,
+    wants: Sequence[str] = (),
 ) -> Callable[[Check], Check]:
     """Declare the decorated function to be the check of exercise `id`; course/README.md explains the fields.
 
@@ -83,6 +89,7 @@ def exercise(
         (start not in known, f"says that its start fails at {start!r}, which is none of its claims"),
         (seconds <= 0, "needs a time limit of more than 0 seconds"),
         (not why, "does not say why its solution is right"),
+        (bool({*wants} - {*WANTS}), f"wants {', '.join(wants)}; known are {', '.join(WANTS)}"),
         ("." not in id, "needs an id like 06.1"),
     ]
 
@@ -103,6 +110,7 @@ def exercise(
             why=why,
             on=on,
             fresh=fresh,
+            wants=tuple(wants),
             check=check,
         )
         return check

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dockyard.backends import Backend
+from dockyard.backends import Backend, MakesNodes
 from dockyard.errors import UserError
 from dockyard.home import Home
 
@@ -26,7 +26,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Faults:
-    """Cuts Pods off through the backend. What is cut stands in a file until it is restored."""
+    """Cuts Pods off, and adds small nodes, through the backend. A file says so until it is undone."""
 
     backend: Backend
     journal: Path
@@ -38,9 +38,7 @@ class Faults:
     @contextmanager
     def cut(self, namespace: str, selector: str) -> Iterator[Cut]:
         """Cut off the Pods that match; restored on the way out, whatever happens. Raises UserError."""
-        entry = self.journal / f"{secrets.token_hex(6)}.json"
-        self.journal.mkdir(parents=True, exist_ok=True)
-        entry.write_text(json.dumps({"namespace": namespace, "selector": selector}))
+        entry = self._note({"namespace": namespace, "selector": selector})
         try:
             self.backend.cut(namespace, selector)
             cut = Cut(selector, time.time())
@@ -51,6 +49,30 @@ class Faults:
             if "cut" in locals():
                 cut.end = time.time()
 
+    @contextmanager
+    def node(self, namespace: str, memory: str) -> Iterator[str]:
+        """A node with so much memory of its own, named after the namespace; removed on the way out.
+
+        Yields "" where the backend can't make nodes. Raises UserError.
+        """
+        if not isinstance(self.backend, MakesNodes):
+            yield ""
+            return
+        entry = self._note({"namespace": namespace, "node": namespace})
+        try:
+            self.backend.add_node(namespace, memory)
+            yield namespace
+        finally:
+            self.backend.remove_node(namespace)
+            entry.unlink(missing_ok=True)
+
+    def _note(self, fault: dict[str, str]) -> Path:
+        """Write down what has to be undone, before it is done."""
+        entry = self.journal / f"{secrets.token_hex(6)}.json"
+        self.journal.mkdir(parents=True, exist_ok=True)
+        entry.write_text(json.dumps(fault))
+        return entry
+
     def restore_all(self, namespace: str) -> int:
         """Undo what a killed process left behind in a namespace; how many there were."""
         count = 0
@@ -59,7 +81,10 @@ class Faults:
                 said = json.loads(entry.read_text())
                 if said["namespace"] != namespace:
                     continue
-                self.backend.restore(namespace, said["selector"])
+                if "node" not in said:
+                    self.backend.restore(namespace, said["selector"])
+                elif isinstance(self.backend, MakesNodes):
+                    self.backend.remove_node(said["node"])
             except UserError:
                 continue  # the platform is down; the entry stays for the next time
             except (OSError, ValueError, KeyError):

@@ -14,7 +14,7 @@ from dockyard.exercises.composed import Project
 from dockyard.exercises.containers import Containers
 from dockyard.exercises.exercise import Exercise
 from dockyard.exercises.lesson import Lesson
-from dockyard.exercises.live import Live
+from dockyard.exercises.places import live_on
 from dockyard.exercises.progress import Progress
 from dockyard.exercises.workbench import Workbench
 
@@ -83,7 +83,7 @@ def look(hint: Callable[[Any], str], exercise: Exercise, backend: Backend, answe
         finally:
             engine.close()
     if exercise.on != "engine" or answers is None:
-        return hint(Live(exercise.namespace, backend.kubeconfig))
+        return hint(live_on(backend, exercise.namespace))
     bench = Workbench(backend, exercise.namespace, answers)
     try:
         return hint(bench)

@@ -22,19 +22,21 @@ from pathlib import Path
 from dockyard.backends import Backend, choose
 from dockyard.errors import UserError
 from dockyard.exercises.answers import assemble, chosen
-from dockyard.exercises.claims import Stop
+from dockyard.exercises.claims import Claims, Stop
 from dockyard.exercises.command import CommandFailed
 from dockyard.exercises.composed import remove as remove_project
 from dockyard.exercises.evidence import Evidence
 from dockyard.exercises.exercise import Exercise, Mistake
 from dockyard.exercises.faults import Faults
+from dockyard.exercises.imagenames import names_on, rename_in
 from dockyard.exercises.lesson import Course, Lesson
 from dockyard.exercises.live import ApiFailed
 from dockyard.exercises.load import OURS, LoadFailed
-from dockyard.exercises.provide import provide
+from dockyard.exercises.places import note_on_stage, out_of_reach, room
+from dockyard.exercises.provide import provide_on
 from dockyard.exercises.stage import StageFailed
 from dockyard.exercises.trial import OutOfTime, Trial
-from dockyard.exercises.verdict import Verdict
+from dockyard.exercises.verdict import OUT_OF_REACH, Verdict
 from dockyard.home import Home
 
 logger = logging.getLogger(__name__)
@@ -62,7 +64,7 @@ def judge(
     evidence = Evidence.open(home, exercise.id)
     scratch = Path(tempfile.mkdtemp(prefix="dockyard-trial-"))
     trial: Trial | None = None
-    trouble = ""
+    trouble = beyond = ""
     notes: list[str] = []
     try:
         if exercise.on == "cluster" and not backend.has_cluster:
@@ -70,16 +72,20 @@ def judge(
                 f"it is judged on a cluster, and the backend `{backend.name}` has containers only; "
                 "`./dockyard up --backend embedded` starts one that has both"
             )
+        if beyond := out_of_reach(backend, exercise):
+            raise Stop(beyond)
         if exercise.on != "plain":
             backend.up()
             provide_images(lesson, backend, say)
         begin()
         started = time.monotonic()
+        folder = assemble(lesson, scratch / "answers", answers, exercise=exercise)
+        rename_in(folder, names_on(backend, lesson))
         trial = Trial(
             exercise,
             backend=backend,
-            answers=assemble(lesson, scratch / "answers", answers, exercise=exercise),
-            namespace=namespace or exercise.namespace,
+            answers=folder,
+            namespace=where(backend, exercise, namespace),
             evidence=evidence,
             faults=Faults.of(backend, home),
             deadline=started + max(exercise.seconds - CLEAN_UP, exercise.seconds / 2),
@@ -94,9 +100,11 @@ def judge(
         if trial is not None:
             notes += [*trial.notes, *clean_up(trial)]
         shutil.rmtree(scratch, ignore_errors=True)
+    why = f"{OUT_OF_REACH}: {beyond}" if beyond else trouble
+    claims = trial.claims if trial else Claims(exercise.claims if beyond else {})
     verdict = Verdict(
         exercise=exercise.id,
-        findings=trial.claims.findings(trouble) if trial else (),
+        findings=claims.findings(why),
         seconds=time.monotonic() - started,
         backend=backend.name,
         evidence=str(evidence.folder or ""),
@@ -108,10 +116,16 @@ def judge(
     return verdict
 
 
+def where(backend: Backend, exercise: Exercise, namespace: str) -> str:
+    """The namespace of a trial: the one asked for, else the exercise's; on a cluster the shared one first."""
+    own = namespace or exercise.namespace
+    return room(backend, own) if exercise.on == "cluster" else own
+
+
 def provide_images(lesson: Lesson, backend: Backend, say: Say) -> None:
     """The images that the lesson names. Raises StageFailed: they are the course's, not the learner's."""
     try:
-        provide(lesson, backend.docker_host, say)
+        provide_on(backend, lesson, say)
     except CommandFailed as error:
         raise StageFailed(str(error)) from error
 
@@ -120,6 +134,7 @@ def run(trial: Trial) -> None:
     """Stage and judge. Raises Stop when the trial ended early with a finding."""
     if trial.exercise.on == "cluster":
         trial._faults.restore_all(trial.namespace)
+        note_on_stage(trial.backend, trial.exercise)
         trial.stage.prepare(trial.exercise, trial.answers, trial.say)
         with trial.seen:
             bring_in(trial)
@@ -248,7 +263,7 @@ def clean_up_after(exercise: Exercise, backend: Backend, home: Home, namespace: 
         replace(exercise),
         backend=backend,
         answers=Path(),
-        namespace=namespace or exercise.namespace,
+        namespace=where(backend, exercise, namespace),
         evidence=Evidence(None),
         faults=Faults.of(backend, home),
         deadline=time.monotonic() + CLEAN_UP,

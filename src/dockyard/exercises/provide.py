@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
+from dockyard.backends import Backend
 from dockyard.exercises.answers import files_in
 from dockyard.exercises.command import CommandFailed
 from dockyard.exercises.lesson import Lesson
@@ -19,6 +20,13 @@ def fingerprint(folder: Path) -> str:
     for relative in files_in(folder):
         whole.update(f"{relative}\0".encode() + hashlib.sha256((folder / relative).read_bytes()).digest())
     return whole.hexdigest()[:16]
+
+
+def provide_on(backend: Backend, lesson: Lesson, say: Callable[[str], None]) -> None:
+    """Build the lesson's images and bring them to where its Pods run. Raises CommandFailed, UserError."""
+    provide(lesson, backend.docker_host, say)
+    if lesson.needs_cluster and lesson.images:
+        backend.deliver(tuple(lesson.images), say)
 
 
 def provide(lesson: Lesson, docker_host: str, say: Callable[[str], None]) -> list[str]:

@@ -13,10 +13,10 @@ from dockyard.exercises.composed import remove as remove_project
 from dockyard.exercises.containers import Containers
 from dockyard.exercises.exercise import Exercise
 from dockyard.exercises.faults import Faults
+from dockyard.exercises.imagenames import names_on, rename_in
 from dockyard.exercises.lesson import Lesson
-from dockyard.exercises.live import Live
-from dockyard.exercises.provide import provide
-from dockyard.exercises.stage import Stage
+from dockyard.exercises.places import holds, live_on, note_on_stage, out_of_reach, room, stage_on
+from dockyard.exercises.provide import provide_on
 from dockyard.home import Home
 
 Say = Callable[[str], None]
@@ -26,7 +26,9 @@ def is_on_stage(exercise: Exercise, backend: Backend) -> bool:
     """Whether anything of it runs already."""
     if exercise.on != "cluster":
         return True  # there is nothing that would have to run before the learner begins
-    live = Live(exercise.namespace, backend.kubeconfig)
+    if not holds(backend, exercise):
+        return False
+    live = live_on(backend, exercise.namespace)
     return bool(live.list("deployments") or live.list("services") or live.pods())
 
 
@@ -41,11 +43,15 @@ def rehearse(
         return take_down(exercise, backend)
     if exercise.on != "cluster":
         return ""
-    provide(lesson, backend.docker_host, say)
-    Faults.of(backend, home).restore_all(exercise.namespace)
-    stage = Stage(Live(exercise.namespace, backend.kubeconfig))
+    if reason := out_of_reach(backend, exercise):
+        return f"nothing: {reason}"
+    provide_on(backend, lesson, say)
+    Faults.of(backend, home).restore_all(room(backend, exercise.namespace))
+    stage = stage_on(backend, exercise.namespace)
+    note_on_stage(backend, exercise)
     with tempfile.TemporaryDirectory(prefix="dockyard-stage-") as scratch:
         folder = assemble(lesson, Path(scratch) / "answers", answers, exercise=exercise)
+        rename_in(folder, names_on(backend, lesson))
         if exercise.fresh:
             stage.prepare(exercise, folder, say)
         else:

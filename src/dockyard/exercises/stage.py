@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from dockyard.exercises import command
@@ -43,11 +43,16 @@ class StageFailed(Exception):
 class Stage:
     """One namespace, as a place to put an exercise."""
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, live: Live, *, shared: bool = False, kept: Collection[str] = ()) -> None:
+        """A `shared` namespace is there already; `kept` (`configmaps/NAME`) is never removed from it."""
         self.live = live
+        self._shared = shared
+        self._kept = frozenset(kept)
 
     def ensure(self) -> None:
         """Create the namespace if it isn't there. Raises StageFailed."""
+        if self._shared:
+            return
         name = self.live.namespace
         manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": OURS}}
         try:
@@ -79,6 +84,7 @@ class Stage:
             raise StageFailed(f"cannot list {kind}: {error}") from error
         names = [item["metadata"]["name"] for item in items]
         names = [name for name in names if (kind, name) not in NOT_OURS]
+        names = [name for name in names if f"{kind}/{name}" not in self._kept]
         query = {"gracePeriodSeconds": "0"} if kind == "pods" else {"propagationPolicy": "Background"}
         for name in names:
             try:

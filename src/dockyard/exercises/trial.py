@@ -23,8 +23,8 @@ from dockyard.exercises.faults import Cut, Faults
 from dockyard.exercises.happenings import Happenings
 from dockyard.exercises.live import Live, Manifest, Manifests
 from dockyard.exercises.load import Generator, Load, LoadFailed, LocalGenerator, PodGenerator
+from dockyard.exercises.places import stage_on
 from dockyard.exercises.record import Record
-from dockyard.exercises.stage import Stage
 from dockyard.exercises.traffic import Request
 from dockyard.exercises.verdict import OUT_OF_REACH
 
@@ -55,7 +55,7 @@ class Trial:
         self.evidence = evidence
         self.claims = Claims(exercise.claims)
         self.live = Live(namespace, backend.kubeconfig)
-        self.stage = Stage(self.live)
+        self.stage = stage_on(backend, namespace)
         self.seen = Record(self.live, on_change=lambda change: evidence.add("changes", change.as_dict()))
         self.containers = Containers(backend, namespace)
         self.token = secrets.token_hex(8)
@@ -154,6 +154,10 @@ class Trial:
             self.answers, [Path(name) for name in files], min(30.0, max(1.0, self.remaining))
         )
 
+    def image(self, tag: str) -> str:
+        """The name by which the cluster knows an image of the lesson: `orders:2`, or that in a registry."""
+        return self.backend.image(tag)
+
     def sh(self, file: str, **env: str) -> str:
         """Run a shell script of the answer, `$ns` being the namespace; its output. Raises CommandFailed."""
         self.say(f"sh {file}")
@@ -206,6 +210,18 @@ class Trial:
         with self._faults.cut(self.namespace, selector) as cut:
             yield cut
         self.say(f"{selector} is back on the network after {cut.end - cut.start:.0f} s")
+
+    @contextmanager
+    def node(self, memory: str) -> Iterator[str]:
+        """A node with so much memory of its own (`512Mi`) while the block runs; its name.
+
+        It has the taint dockyard.course/added. "" where the backend can't make nodes.
+        """
+        with self._faults.node(self.namespace, memory) as name:
+            self.say(
+                f"added the node {name} with {memory} of memory" if name else "no node can be added here"
+            )
+            yield name
 
     # The engine, and plain functions
 

@@ -24,13 +24,15 @@ from dockyard.exercises.answers import Labs
 from dockyard.exercises.command import CommandFailed, tool_path
 from dockyard.exercises.faults import Cut, Faults
 from dockyard.exercises.hints import next_hint, solution
+from dockyard.exercises.imagenames import names_on
 from dockyard.exercises.live import ApiFailed, Live
 from dockyard.exercises.load import Generator, LoadFailed, LocalGenerator, PodGenerator
+from dockyard.exercises.places import beyond, out_of_reach, place_of, room, stage_on
 from dockyard.exercises.progress import Progress
-from dockyard.exercises.provide import provide
+from dockyard.exercises.provide import provide_on
 from dockyard.exercises.referee import referee
 from dockyard.exercises.rehearsal import is_on_stage, rehearse
-from dockyard.exercises.stage import Stage, StageFailed
+from dockyard.exercises.stage import StageFailed
 from dockyard.exercises.traffic import Traffic
 from dockyard.exercises.verdict import Verdict
 from dockyard.home import Home
@@ -165,6 +167,7 @@ class Notebook:
         lesson = self.course.lesson(id)
         if self.labs.root == self.course.root / "labs":
             self.labs.give_out(lesson)
+        namespace = room(self.backend, lesson.namespace) if lesson.needs_cluster else lesson.namespace
         if lesson.head["platform"]:
             if lesson.needs_cluster and not self.backend.has_cluster:
                 raise UserError(
@@ -173,15 +176,21 @@ class Notebook:
                 )
             self.connect()
             if self.backend.has_cluster:
-                Stage(Live(lesson.namespace, self.backend.kubeconfig)).ensure()
+                stage_on(self.backend, lesson.namespace).ensure()
                 # A kernel that died in the middle of a cut could not undo it.
-                Faults.of(self.backend, self.home).restore_all(lesson.namespace)
-            provide(lesson, self.backend.docker_host, lambda what: print(f"{what} ...", flush=True))
-        self._enter(lesson, lesson.namespace)
+                Faults.of(self.backend, self.home).restore_all(namespace)
+            provide_on(self.backend, lesson, lambda what: print(f"{what} ...", flush=True))
+        self._enter(lesson, namespace)
         state = self.backend.status() or {}
         name = f"{self.backend.name} ({state['driver']})" if state.get("driver") else self.backend.name
         done = {item.id: self._standing(item.id) for item in lesson.exercises}
         remarks = [str(remark) for remark in lesson.head.get(f"differs-on-{self.backend.name}", [])]
+        if names := names_on(self.backend, lesson):
+            told = ", ".join(f"{name} for {tag}" for tag, name in names.items())
+            remarks.append(
+                f"Your files name the images as the cluster pulls them; do so in cells too: {told}."
+            )
+        remarks += [f"{found}." for found in beyond(self.backend, lesson.exercises)]
         return show_lesson(lesson, name, remarks, done, self.lab, self.namespace)
 
     def _standing(self, id: str) -> str:
@@ -199,9 +208,11 @@ class Notebook:
             self.connect()
         if self.labs.root == self.course.root / "labs":
             self.labs.give_out(lesson)
-        if not is_on_stage(exercise, self.backend):
+        if reason := out_of_reach(self.backend, exercise):
+            said = f"It cannot be staged here: {reason}."
+        elif not is_on_stage(exercise, self.backend):
             said = self._rehearse(id)
-        self._enter(lesson, exercise.place or lesson.namespace)
+        self._enter(lesson, place_of(self.backend, exercise) or lesson.namespace)
         return show_task(exercise, self.lab, self.namespace, said)
 
     def _rehearse(self, id: str) -> str:
@@ -288,7 +299,7 @@ class Notebook:
         if exercise.on != "plain":
             self.connect()
             notes.append(self._rehearse(id))
-        self._enter(lesson, exercise.place or lesson.namespace)
+        self._enter(lesson, place_of(self.backend, exercise) or lesson.namespace)
         text = " ".join(note for note in notes if note) or "It is at its start."
         head = f"{exercise.id} is reset."
         return Page(box(line(head, strong=True), line(text)), f"{head}\n{text}")

@@ -8,7 +8,7 @@ from dockyard.exercises import Trial, exercise
 REST = {"start": "a", "hints": ("1", "2", "3"), "why": "w", "files": ("settings.yaml",), "baseline": ("server.yaml",)}
 
 
-@exercise("91.1", title="Everything a trial offers", seconds=90, **REST,
+@exercise("91.1", title="Everything a trial offers", seconds=90, wants=("cut",), **REST,
           claims={"a": "the word is the solution's", "up": "it serves", "cut": "a cut is felt", "back": "it comes back"})
 def everything(trial: Trial) -> None:
     """Set the word."""
@@ -30,3 +30,12 @@ def overruns(trial: Trial) -> None:
     """Nothing to do."""
     with trial.load("http://server/", rate=5), trial.cut("app=server"):
         time.sleep(600)
+
+
+@exercise("91.3", title="What one namespace is enough for", seconds=90, **REST,
+          claims={"a": "the word is the solution's", "up": "it serves"})
+def serves(trial: Trial) -> None:
+    """Set the word."""
+    word = trial.get("configmap", "settings")["data"]["word"]
+    trial.require("a", word == "solution", observed=word)
+    trial.expect("up", trial.until(lambda: trial.request("http://server/", timeout=1).status == 200, within=20))
