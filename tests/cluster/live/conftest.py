@@ -1,8 +1,9 @@
-"""A whole cluster on the real runtime, with kubectl and the Python client in front of it."""
+"""A whole cluster on the real runtime, or with --kubeconfig any other; kubectl in front of it."""
 
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from dockyard.runtime.runtime import Runtime
 from dockyard.wire.clock import SystemClock
 from dockyard.wire.http import Server
 from tests.cluster.conftest import Kubectl, LiveServer
+from tests.deadline import eventually
 
 
 class LiveCluster(LiveServer):
@@ -48,8 +50,18 @@ class LiveCluster(LiveServer):
         self.loop.close()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    marker = item.get_closest_marker("embedded")
+    if marker is not None and item.config.getoption("--kubeconfig"):
+        pytest.skip(f"on another cluster: {marker.args[0]}")
+
+
 @pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveCluster]:
+def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveCluster]:
+    """Our own cluster; whoever asks for it looks inside, or at the machine that it runs on."""
+    if request.config.getoption("--kubeconfig"):
+        pytest.skip("on another cluster: it looks inside our own")
     try:
         made = LiveCluster(tmp_path_factory.mktemp("cluster"))
     except NoDriver as reason:
@@ -62,8 +74,37 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveCluster]:
 
 
 @pytest.fixture(scope="module")
-def kubectl(live: LiveCluster) -> Kubectl:
-    return Kubectl(live.kubeconfig, live.directory / "cache")
+def inside(request: pytest.FixtureRequest) -> LiveCluster | None:
+    """Our own cluster, for a second look at what kubectl shows; None with --kubeconfig."""
+    if request.config.getoption("--kubeconfig"):
+        return None
+    found: LiveCluster = request.getfixturevalue("live")
+    return found
+
+
+@pytest.fixture(scope="module")
+def kubectl(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubectl]:
+    """kubectl on our own cluster's namespace `default`, or on the named cluster in a namespace of its own."""
+    named = request.config.getoption("--kubeconfig")
+    if not named:
+        live = request.getfixturevalue("live")
+        yield Kubectl(live.kubeconfig, live.directory / "cache")
+        return
+    directory = tmp_path_factory.mktemp("kubectl")
+    namespace = f"dockyard-tests-{secrets.token_hex(4)}"
+    theirs = Kubectl(Path(named), directory / "cache")
+    copy = directory / "kubeconfig"
+    copy.write_text(theirs("config", "view", "--minify", "--flatten", "--raw"))
+    found = Kubectl(copy, directory / "cache", namespace)
+    found("config", "set-context", "--current", f"--namespace={namespace}")
+    found("create", "namespace", namespace)
+    try:
+        eventually(
+            lambda: found.run("get", "serviceaccount", "default").returncode == 0, "Pods can be created"
+        )
+        yield found
+    finally:
+        found("delete", "namespace", namespace, "--wait=false")
 
 
 @pytest.fixture

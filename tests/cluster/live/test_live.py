@@ -55,7 +55,7 @@ def test_a_service_balances_by_name_inside_the_cluster(kubectl: Kubectl) -> None
         return hosts - {""} == set(pods(kubectl))
 
     eventually(all_answered, "each Pod of the Service answers in its turn")
-    assert ask(kubectl, "http://web.default.svc.cluster.local/")["greeting"] == "hello"
+    assert ask(kubectl, f"http://web.{kubectl.namespace}.svc.cluster.local/")["greeting"] == "hello"
 
 
 def test_environment_and_volumes_come_from_objects(kubectl: Kubectl) -> None:
@@ -64,7 +64,7 @@ def test_environment_and_volumes_come_from_objects(kubectl: Kubectl) -> None:
     assert kubectl("exec", name, "--", "sh", "-c", "echo $WHO").strip() == f"1-{address}"
     assert "serve_forever" in kubectl("exec", name, "--", "cat", "/src/main.py")
     namespace = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
-    assert kubectl("exec", name, "--", "cat", namespace) == "default"
+    assert kubectl("exec", name, "--", "cat", namespace) == kubectl.namespace
 
 
 def test_exec_hands_on_input_output_and_the_exit_code(kubectl: Kubectl) -> None:
@@ -125,10 +125,11 @@ def test_followed_logs_show_lines_as_they_come(kubectl: Kubectl) -> None:
 
 
 def test_the_proxy_subresource_relays_to_service_and_pod(kubectl: Kubectl) -> None:
-    answer = json.loads(kubectl("get", "--raw", "/api/v1/namespaces/default/services/web:http/proxy/"))
+    here = f"/api/v1/namespaces/{kubectl.namespace}"
+    answer = json.loads(kubectl("get", "--raw", f"{here}/services/web:http/proxy/"))
     assert answer["host"] in pods(kubectl)
     name = pods(kubectl)[0]
-    raw = kubectl("get", "--raw", f"/api/v1/namespaces/default/pods/{name}:8000/proxy/x?y=1")
+    raw = kubectl("get", "--raw", f"{here}/pods/{name}:8000/proxy/x?y=1")
     assert json.loads(raw)["host"] == name
 
 
@@ -162,6 +163,7 @@ def test_a_rolling_update_and_its_undo(kubectl: Kubectl) -> None:
     eventually(lambda: asked(kubectl, "http://web/").get("version") == "1", "version 1 answers again")
 
 
+@pytest.mark.embedded("the machine of the tests is none of its nodes")
 def test_a_node_port_balances_on_the_machine(kubectl: Kubectl) -> None:
     kubectl(
         "expose", "deployment", "web", "--name=outside", "--type=NodePort", "--port=80", "--target-port=http"
@@ -224,7 +226,7 @@ def test_a_crash_shows_its_code_and_its_last_log(kubectl: Kubectl) -> None:
     assert kubectl("logs", "crash", "--previous") == "boom\n"
     described = kubectl("describe", "pod", "crash")
     assert re.search(r"Last State: +Terminated\n +Reason: +Error\n +Exit Code: +3", described)
-    assert "Back-off restarting failed container crash in pod crash_default" in described
+    assert f"Back-off restarting failed container crash in pod crash_{kubectl.namespace}" in described
     kubectl("delete", "pod", "crash", "--now")
 
 
@@ -233,15 +235,16 @@ import sys
 from kubernetes import client, config
 from kubernetes.stream import portforward, stream
 config.load_kube_config(sys.argv[1])
-core, name = client.CoreV1Api(), sys.argv[2]
+core, name, namespace = client.CoreV1Api(), sys.argv[2], sys.argv[3]
 command = ["sh", "-c", "read line; echo got $line; echo bad >&2; exit 3"]
 streams = {"stdin": True, "stdout": True, "stderr": True, "tty": False, "_preload_content": False}
-run = stream(core.connect_get_namespaced_pod_exec, name, "default", command=command, **streams)
+run = stream(core.connect_get_namespaced_pod_exec, name, namespace, command=command, **streams)
 run.write_stdin("abc\\n")
 run.run_forever(timeout=10)
 print(run.read_stdout().strip(), run.read_stderr().strip(), run.returncode)
 core = client.CoreV1Api(client.ApiClient())
-socket = portforward(core.connect_get_namespaced_pod_portforward, name, "default", ports="8000").socket(8000)
+forward = core.connect_get_namespaced_pod_portforward
+socket = portforward(forward, name, namespace, ports="8000").socket(8000)
 socket.settimeout(10)
 socket.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
 received = b""
@@ -253,7 +256,7 @@ print(name.encode() in received)
 
 def test_the_python_client_executes_and_forwards(kubectl: Kubectl) -> None:
     # In a process of its own: the client leaves its sockets to the garbage collector.
-    argv = [sys.executable, "-c", CLIENT, str(kubectl.kubeconfig), pods(kubectl)[0]]
+    argv = [sys.executable, "-c", CLIENT, str(kubectl.kubeconfig), pods(kubectl)[0], kubectl.namespace]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout == "got abc bad 3\nTrue\n", done.stderr
 
@@ -272,15 +275,17 @@ def test_pods_run_again_after_a_restart(live: LiveCluster, kubectl: Kubectl) -> 
     eventually(lambda: asked(kubectl, "http://web/").get("host") in before, "the Service leads to them again")
 
 
-def test_a_deleted_namespace_ends_its_processes(live: LiveCluster, kubectl: Kubectl) -> None:
-    kubectl("create", "namespace", "short")
-    kubectl("-n", "short", "run", "x", "--image=python:3.12-slim", "--command", "--", "sleep", "1000")
-    kubectl("-n", "short", "wait", "--for=condition=Ready", "pod/x", "--timeout=20s")
-    kubectl("-n", "short", "delete", "pod", "x", "--wait=false", "--grace-period=1")
-    kubectl("delete", "namespace", "short", "--timeout=30s")
-    assert "NotFound" in kubectl.run("get", "namespace", "short").stderr
-    node = live.do(lambda: sum(len(agent.workers) for agent in live.cluster.agents.values()))
-    assert node == 3
+def test_a_deleted_namespace_ends_its_processes(inside: LiveCluster | None, kubectl: Kubectl) -> None:
+    short = f"{kubectl.namespace}-short"
+    kubectl("create", "namespace", short)
+    kubectl("-n", short, "run", "x", "--image=python:3.12-slim", "--command", "--", "sleep", "1000")
+    kubectl("-n", short, "wait", "--for=condition=Ready", "pod/x", "--timeout=20s")
+    kubectl("-n", short, "delete", "pod", "x", "--wait=false", "--grace-period=1")
+    kubectl("delete", "namespace", short, "--timeout=30s")
+    assert "NotFound" in kubectl.run("get", "namespace", short).stderr
+    if inside is not None:
+        agents = inside.cluster.agents
+        assert inside.do(lambda: sum(len(agent.workers) for agent in agents.values())) == 3
 
 
 # What a Pod needs to talk to the API server: its token, the authority, and a name.
@@ -298,8 +303,12 @@ except urllib.error.HTTPError as refusal:
 """
 
 
-def test_a_pod_talks_to_the_api_server_as_its_service_account(live: LiveCluster, kubectl: Kubectl) -> None:
-    live.do(live.cluster.announce, live.port)
+def test_a_pod_talks_to_the_api_server_as_its_service_account(
+    inside: LiveCluster | None, kubectl: Kubectl
+) -> None:
+    if inside is not None:
+        inside.do(inside.cluster.announce, inside.port)
+    here = kubectl.namespace
 
     def talk() -> dict[str, Any]:
         done = kubectl.run("exec", "deploy/web", "--", "python", "-c", TALK)
@@ -307,10 +316,10 @@ def test_a_pod_talks_to_the_api_server_as_its_service_account(live: LiveCluster,
 
     eventually(lambda: talk().get("status") == 403, "the API server can be reached")
     assert talk()["message"] == (
-        'pods is forbidden: User "system:serviceaccount:default:default" cannot list resource "pods" '
-        'in API group "" in the namespace "default"'
+        f'pods is forbidden: User "system:serviceaccount:{here}:default" cannot list resource "pods" '
+        f'in API group "" in the namespace "{here}"'
     )
-    kubectl("create", "rolebinding", "look", "--clusterrole=view", "--serviceaccount=default:default")
+    kubectl("create", "rolebinding", "look", "--clusterrole=view", f"--serviceaccount={here}:default")
     assert talk() == {"status": 200, "kind": "PodList"}
     kubectl("delete", "rolebinding", "look")
 

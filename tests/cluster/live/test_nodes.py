@@ -12,6 +12,8 @@ from tests.cluster.conftest import Kubectl
 from tests.cluster.live.conftest import LiveCluster
 from tests.deadline import eventually
 
+pytestmark = pytest.mark.embedded("it drains and stops nodes, and those are somebody's")
+
 BRIEF = {"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute"}
 WORKLOAD = {
     "apiVersion": "apps/v1",

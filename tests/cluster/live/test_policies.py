@@ -21,7 +21,7 @@ except TimeoutError:
 LOOK_UP = """
 import socket, sys
 try:
-    print(socket.gethostbyname("web.default.svc.cluster.local"))
+    print(socket.gethostbyname(sys.argv[1]))
 except OSError:
     print("unknown")
 """
@@ -88,7 +88,9 @@ def test_ingress_is_denied_and_allowed_by_label_and_named_port(kubectl: Kubectl)
 
 def test_egress_is_denied_with_the_names_until_dns_is_allowed(kubectl: Kubectl) -> None:
     def look_up() -> str:
-        return kubectl.run("exec", "client", "--", "timeout", "1", "python", "-c", LOOK_UP).stdout.strip()
+        name = f"web.{kubectl.namespace}.svc.cluster.local"
+        asked = ("exec", "client", "--", "timeout", "1", "python", "-c", LOOK_UP, name)
+        return kubectl.run(*asked).stdout.strip()
 
     address = kubectl("get", "service", "web", "-o", "jsonpath={.spec.clusterIP}")
     assert look_up() == address
