@@ -150,6 +150,19 @@ def test_run_on_mine_uses_my_files(clone: Clone) -> None:
     assert clone.json("run", "--mine")["passed"] is True
 
 
+def test_run_takes_several_lessons_at_a_time_and_keeps_their_order(clone: Clone) -> None:
+    course = clone.root / "course"
+    for number in ("91", "92"):
+        lesson = course / f"{number}-queries"
+        shutil.copytree(course / "90-queries", lesson)
+        for file in lesson.rglob("*"):
+            if file.is_file():
+                file.write_text(file.read_text().replace("90.", f"{number}.").replace('"90"', f'"{number}"'))
+    done = clone.json("run", "--jobs", "3")
+    assert [run["lesson"] for run in done["lessons"]] == ["90", "91", "92"]
+    assert done["passed"] is True
+
+
 def test_run_without_lessons_is_an_error(clone: Clone) -> None:
     shutil.rmtree(clone.root / "course")
     (clone.root / "course").mkdir()

@@ -6,6 +6,7 @@ import contextlib
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
@@ -36,10 +37,20 @@ from dockyard.home import Home
     show_default=True,
     help="Which files the notebooks work on.",
 )
+@click.option(
+    "--jobs",
+    "-j",
+    type=click.IntRange(1, 8),
+    default=1,
+    show_default=True,
+    help="How many lessons at a time. Those without a cluster share the engine, and go one after the other.",
+)
 @click.option("--start", is_flag=True, help="The same as --answers start: the untouched starts must fail.")
 @click.option("--mine", is_flag=True, help="The same as --answers mine: your files in labs/.")
 @json_option
-def command(lessons: tuple[str, ...], answers: str, start: bool, mine: bool, as_json: bool) -> None:
+def command(
+    lessons: tuple[str, ...], answers: str, jobs: int, start: bool, mine: bool, as_json: bool
+) -> None:
     """Execute the notebooks of LESSONS (all by default) top to bottom on the live system; print a table.
 
     By default on the reference answers, which must pass. A shell line with an exit code other than 0, an
@@ -58,7 +69,7 @@ def command(lessons: tuple[str, ...], answers: str, start: bool, mine: bool, as_
         if any(lesson.head["platform"] for lesson in wanted):
             bring_up(home)
         with prepared(course, wanted, which, home) as env:
-            runs = run_lessons(wanted, folder=notebooks(course), env=env)
+            runs = run_lessons(wanted, folder=notebooks(course), env=env, jobs=jobs)
     except Mistake as error:
         raise UserError(str(error), "course/README.md shows how a lesson is written.") from error
     report(runs, as_json=as_json)
@@ -119,20 +130,30 @@ def prepared(
         yield {**env, "DOCKYARD_SOLUTIONS": "1"} if which == "solutions" else env
 
 
-def run_lessons(lessons: Sequence[Lesson], *, folder: Path, env: Mapping[str, str]) -> list[Run]:
-    """Execute lesson after lesson, a line on standard error for every cell."""
+def run_lessons(
+    lessons: Sequence[Lesson], *, folder: Path, env: Mapping[str, str], jobs: int = 1
+) -> list[Run]:
+    """Execute the lessons, `jobs` at a time, with a line on standard error for every cell.
+
+    The runs come in the order of the lessons.
+    """
     began = time.monotonic()
 
-    def say(number: int, of: int, head: str) -> None:
-        elapsed = time.monotonic() - began
-        click.echo(f"  {elapsed:6.1f} s  {lesson.name}  cell {number} of {of}  {head[:60]}", err=True)
+    def run(lesson: Lesson) -> Run:
+        def say(number: int, of: int, head: str) -> None:
+            elapsed = time.monotonic() - began
+            click.echo(f"  {elapsed:6.1f} s  {lesson.name}  cell {number} of {of}  {head[:60]}", err=True)
 
-    runs = []
-    for lesson in lessons:
         if lesson.head["platform"] and choose().has_cluster:
             clear_namespace(lesson)
-        runs.append(execute_lesson(lesson, folder=folder, env=env, say=say))
-    return runs
+        return execute_lesson(lesson, folder=folder, env=env, say=say)
+
+    if jobs == 1:
+        return [run(lesson) for lesson in lessons]
+    # What one lesson removes from the engine may be what another one builds on: those keep to one lane.
+    with ThreadPoolExecutor(1) as engine, ThreadPoolExecutor(jobs - 1) as cluster:
+        futures = [(cluster if lesson.needs_cluster else engine).submit(run, lesson) for lesson in lessons]
+        return [future.result() for future in futures]
 
 
 def clear_namespace(lesson: Lesson) -> None:
