@@ -16,6 +16,7 @@ from dockyard.errors import UserError
 from tests.backends.somebodys import SomebodysCluster
 from tests.cli.conftest import CommandLine
 from tests.deadline import eventually
+from tests.engine.registries import RegistryProcess, program_of_registry
 
 DEPLOYMENT = """
 apiVersion: apps/v1
@@ -203,6 +204,31 @@ def test_load_command_brings_an_image_to_the_nodes_once(
         lambda: "Succeeded" in cluster.kubectl("get", "pods", "-n", "images", "-o", "yaml"), "its Pod has run"
     )
     assert cli.run("down").returncode == 0
+
+
+def test_registry_gets_an_image_under_the_name_that_manifests_then_say(
+    cli: CommandLine, learner: Path, somebodys_engine: str, tmp_path: Path
+) -> None:
+    if program_of_registry() is None:
+        pytest.skip("this machine has no docker-registry (Debian: apt install docker-registry)")
+    registry = RegistryProcess(tmp_path)
+    try:
+        prefix = f"{registry.host}/team"
+        up(cli, learner, "pushed", "--docker-host", somebodys_engine, "--registry", prefix)
+        choice = remembered(cli.home)
+        assert choice is not None
+        client = docker.DockerClient(base_url=somebodys_engine)
+        client.images.get("busybox").tag("course", "2")
+        client.close()
+        backend = KubeconfigBackend(cli.home, choice)
+        assert backend.image("course:2") == f"{prefix}/course:2"
+        backend.deliver(["course:2"], lambda what: None)
+        assert json.loads(registry.ask("GET", "/v2/team/course/tags/list")[1])["tags"] == ["2"]
+        values = [item["value"] for item in cli.json("doctor")["findings"] if item["subject"] == "registry"]
+        assert values == [f"{prefix}: HTTP 200 by http"]
+        assert cli.run("down").returncode == 0
+    finally:
+        registry.close()
 
 
 def test_image_without_a_way_to_the_nodes_is_refused_with_the_ways(cli: CommandLine) -> None:
