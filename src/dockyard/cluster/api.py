@@ -7,7 +7,6 @@ event. What is returned belongs to the caller. Refusals are `cluster.errors`.
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -41,7 +40,15 @@ from dockyard.cluster.kinds import COMPUTED, KINDS, Kinds
 from dockyard.cluster.kinds.kind import Kind
 from dockyard.cluster.metrics.readings import Readings
 from dockyard.cluster.ownership import Manager
-from dockyard.cluster.store import Event, ObjectTooLargeError, Record, Store, StoreUnavailableError, dump
+from dockyard.cluster.store import (
+    Event,
+    ObjectTooLargeError,
+    Record,
+    Store,
+    StoreUnavailableError,
+    decode,
+    dump,
+)
 from dockyard.wire.clock import Clock, rfc3339
 
 Manifest = dict[str, Any]
@@ -542,12 +549,15 @@ class Api:
 
 
 def _full(kind: Kind, record: Record) -> Manifest:
-    value: Manifest = json.loads(kind.prefix + record.body[1:])
+    value: Manifest = decode(kind.prefix + record.body[1:])
     return value
 
 
-def _copy(obj: Manifest) -> Manifest:
-    return copy.deepcopy(obj)
+def _copy(obj: Any) -> Any:
+    # JSON is a tree of these three; copy.deepcopy, which expects anything, takes five times as long.
+    if isinstance(obj, dict):
+        return {key: _copy(value) for key, value in obj.items()}
+    return [_copy(value) for value in obj] if isinstance(obj, list) else obj
 
 
 def _content(obj: Manifest) -> Manifest:

@@ -37,7 +37,10 @@ class NotSettled(Exception):
 
 
 class Controller(Protocol):
-    """One control loop. It remembers nothing that a restart would lose."""
+    """One control loop. It remembers nothing that a restart would lose.
+
+    One that has an attribute `kinds` other than None is asked about events of these kinds only.
+    """
 
     name: str
 
@@ -77,6 +80,9 @@ class KindController:
         self._reconcile = reconcile
         self._triggers = dict(triggers or {})
         self._removed = removed
+        # One that overrides `keys` may want to hear of any kind.
+        plain = type(self).keys is KindController.keys
+        self.kinds = frozenset({kind, *self._triggers}) if plain else None
 
     def existing(self) -> Iterable[Key]:
         return [key_of(obj) for obj in self._api.list(self._kind)]
@@ -103,6 +109,7 @@ class Manager:
         self._api = api
         self._clock = clock
         self._controllers = tuple(controllers)
+        self._concerned: dict[str, tuple[Controller, ...]] = {}  # by kind
         self._queue: deque[tuple[Controller, Key]] = deque()
         self._queued: set[tuple[str, Key]] = set()
         self._delayed: dict[tuple[str, Key], tuple[float, Timer]] = {}
@@ -117,12 +124,14 @@ class Manager:
     def add(self, controller: Controller) -> None:
         """Let one more controller take part from now on."""
         self._controllers = (*self._controllers, controller)
+        self._concerned.clear()
         for key in controller.existing():
             self.enqueue(controller, key)
 
     def remove(self, controller: Controller) -> None:
         """Tell a controller nothing more; it may still be asked to look at what is in the queue."""
         self._controllers = tuple(other for other in self._controllers if other is not controller)
+        self._concerned.clear()
 
     def run(self) -> None:
         """Work on the running event loop from now on, in turns between clients' requests, until `stop`."""
@@ -183,7 +192,15 @@ class Manager:
         self._delayed[mark] = (due, self._clock.call_later(delay, wake))
 
     def _on_event(self, event: Event) -> None:
-        for controller in self._controllers:
+        concerned = self._concerned.get(event.kind)
+        if concerned is None:
+            concerned = tuple(
+                controller
+                for controller in self._controllers
+                if (kinds := getattr(controller, "kinds", None)) is None or event.kind in kinds
+            )
+            self._concerned[event.kind] = concerned
+        for controller in concerned:
             for key in controller.keys(event):
                 self.enqueue(controller, key)
 

@@ -10,7 +10,10 @@ from dockyard.cluster.api import Api
 from dockyard.cluster.podstate import is_finished, is_terminating
 from dockyard.cluster.scheduler.requests import amounts, requests, usual_requests
 from dockyard.cluster.scheduler.terms import Labels, Terms, terms_of
+from dockyard.cluster.selectors import Selector
 from dockyard.cluster.store import Event, Manifest
+
+MOST_COUNTS = 64  # selectors whose Pods a node keeps counting
 
 
 class PodFacts:
@@ -67,6 +70,8 @@ class NodeState:
         self.choosy: dict[str, PodFacts] = {}  # those with affinity terms of their own
         self.used: Counter[str] = Counter()
         self.usual: Counter[str] = Counter()
+        self._counts: dict[tuple[Selector, str], int] = {}
+        self._offer: tuple[Manifest | None, Counter[str]] = (None, Counter())
         for pod in pods:
             self.put(pod)
 
@@ -85,12 +90,27 @@ class NodeState:
 
     @property
     def allocatable(self) -> Counter[str]:
-        return amounts(self.manifest.get("status", {}).get("allocatable"))
+        if self._offer[0] is not self.node:
+            self._offer = (self.node, amounts(self.manifest.get("status", {}).get("allocatable")))
+        return self._offer[1]
+
+    def count(self, selector: Selector, namespace: str) -> int:
+        """How many Pods of the namespace, selected and not ending, are here.
+
+        Counted once and then kept up: each Pod of a big workload asks it of every node.
+        """
+        about = (selector, namespace)
+        if about not in self._counts:
+            if len(self._counts) >= MOST_COUNTS:
+                self._counts.clear()
+            self._counts[about] = sum(_counts(pod, *about) for pod in self.pods.values())
+        return self._counts[about]
 
     def put(self, pod: PodFacts) -> None:
         """Add the Pod, or take over what is new about it."""
         self.drop(pod.uid)
         self.pods[pod.uid] = pod
+        self._recount(pod, 1)
         if any(pod.terms):
             self.choosy[pod.uid] = pod
         self.used.update(pod.wanted)
@@ -101,13 +121,23 @@ class NodeState:
         pod = self.pods.pop(uid, None)
         if pod is not None:
             self.choosy.pop(uid, None)
+            self._recount(pod, -1)
             self.used.subtract(pod.wanted)
             self.usual.subtract(pod.usual)
+
+    def _recount(self, pod: PodFacts, change: int) -> None:
+        for about in self._counts:
+            if _counts(pod, *about):
+                self._counts[about] += change
 
     def changed(self, *, without: Iterable[str] = (), plus: Iterable[PodFacts] = ()) -> NodeState:
         """A copy with other Pods on it; for asking what would be."""
         gone = set(without)
         return NodeState(self.name, self.node, [*(p for u, p in self.pods.items() if u not in gone), *plus])
+
+
+def _counts(pod: PodFacts, selector: Selector, namespace: str) -> bool:
+    return pod.namespace == namespace and not pod.leaving and selector.matches(pod.labels)
 
 
 class Snapshot:

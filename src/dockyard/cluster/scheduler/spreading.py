@@ -42,14 +42,7 @@ class Constraint(NamedTuple):
 
     def number_on(self, pod: PodFacts, state: NodeState) -> int:
         """How many Pods on the node count: those selected, of the Pod's namespace, that are not ending."""
-        selector, namespace = self.selector, pod.namespace
-        if selector is None:
-            return 0
-        return sum(
-            1
-            for other in state.pods.values()
-            if other.namespace == namespace and not other.leaving and selector.matches(other.labels)
-        )
+        return state.count(self.selector, pod.namespace) if self.selector is not None else 0
 
 
 def constraints(pod: Manifest, when: str) -> tuple[Constraint, ...]:
