@@ -26,6 +26,7 @@ from dockyard.wire.tls import Pki
 CREATES = 2000
 LISTED = 5000
 LISTS = 5
+NAMESPACE, IN_NAMESPACE, NAMESPACE_LISTS = "listed", 100, 800
 WATCHERS = 100
 CHANGES = 50
 PATH = "/api/v1/namespaces/default/configmaps"
@@ -85,6 +86,9 @@ async def measure_one(directory: Path) -> dict[str, float]:
     try:
         for clients in (1, 8, 16):
             found[f"creates {clients}"] = await creates(told["port"], context, clients)
+        await fill(told["port"], context)
+        for clients in (1, 8, 16):
+            found[f"lists {clients}"] = await lists_at_once(told["port"], context, clients)
         found |= await lists(told["port"], context)
         found["fan-out"] = await fan_out(told["port"], context)
         found["memory full"] = resident(process.pid)
@@ -117,6 +121,28 @@ async def creates(port: int, context: ssl.SSLContext, clients: int) -> float:
     for client in opened:
         client.close()
     return CREATES / seconds
+
+
+async def fill(port: int, context: ssl.SSLContext) -> None:
+    """A namespace of the size that people list."""
+    client = await Client(port, context).open()
+    await client.ask("POST", "/api/v1/namespaces", json.dumps({"metadata": {"name": NAMESPACE}}).encode())
+    for index in range(IN_NAMESPACE):
+        await client.ask("POST", PATH.replace("default", NAMESPACE), configmap(f"listed-{index}"))
+    client.close()
+
+
+async def lists_at_once(port: int, context: ssl.SSLContext, clients: int) -> float:
+    opened = [await Client(port, context).open() for _ in range(clients)]
+    path = PATH.replace("default", NAMESPACE)
+
+    async def work(client: Client) -> None:
+        await repeat(lambda: client.ask("GET", path), NAMESPACE_LISTS // clients)
+
+    seconds = await clocked(lambda: asyncio.gather(*(work(client) for client in opened)))
+    for client in opened:
+        client.close()
+    return NAMESPACE_LISTS / seconds
 
 
 async def lists(port: int, context: ssl.SSLContext) -> dict[str, float]:
@@ -179,6 +205,15 @@ def measure(rounds: int) -> list[Row]:
                 f"API server: creates by {n} client{'s' if n > 1 else ''}",
                 "/s",
                 f"creates {n}",
+                "raw HTTP over TLS",
+            )
+            for n in (1, 8, 16)
+        ),
+        *(
+            row(
+                f"API server: lists of {IN_NAMESPACE} by {n} client{'s' if n > 1 else ''}",
+                "/s",
+                f"lists {n}",
                 "raw HTTP over TLS",
             )
             for n in (1, 8, 16)

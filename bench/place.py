@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator
@@ -31,6 +33,28 @@ def home() -> Iterator[dict[str, str]]:
             yield environ
         finally:
             subprocess.run([*launcher(), "down"], env=environ, capture_output=True, check=False)
+
+
+def with_kubeconfig(environ: dict[str, str]) -> dict[str, str]:
+    """The same, and kubectl finds this home's running platform."""
+    status = subprocess.run([*launcher(), "status", "--json"], env=environ, capture_output=True, check=True)
+    return {**environ, "KUBECONFIG": json.loads(status.stdout)["kubeconfig"]}
+
+
+def kubectl(environ: dict[str, str], *arguments: str, stdin: str = "") -> str:
+    """What kubectl prints. Raises CalledProcessError when it fails."""
+    program = str(Path(sysconfig.get_path("scripts")) / "kubectl")
+    done = subprocess.run(
+        [program, *arguments], env=environ, input=stdin.encode(), capture_output=True, check=True
+    )
+    return done.stdout.decode()
+
+
+def daemon_pid(environ: dict[str, str]) -> int:
+    """The process id of the running platform's daemon."""
+    status = subprocess.run([*launcher(), "status", "--json"], env=environ, capture_output=True, check=True)
+    pid: int = json.loads(status.stdout)["pid"]
+    return pid
 
 
 def timed(environ: dict[str, str], *arguments: str) -> float:

@@ -14,7 +14,10 @@ from kubernetes import client, config
 
 from dockyard.home import Home
 from tests.cli.conftest import CommandLine
+from tests.daemon.kills import Killing
 from tests.deadline import eventually
+
+SEED = 4  # with which a start is among the moments
 
 
 def core(home: Home) -> Any:
@@ -46,6 +49,15 @@ def test_kill_loses_no_acknowledged_write(cli: CommandLine, moment: int) -> None
     assert cli.run("up").returncode == 0
     kept = {item.metadata.name for item in core(cli.home).list_namespaced_config_map("default").items}
     assert set(acknowledged) <= kept
+
+
+@pytest.mark.timeout(300)  # a few starts of the platform, beside other tests
+def test_kills_at_random_lose_no_acknowledged_write_and_the_cluster_converges(cli: CommandLine) -> None:
+    """Clients of several kinds; `python -m tests.daemon.kills` does it two hundred times."""
+    outcome = Killing(cli.home, SEED).run(5)
+    assert outcome.lost == []
+    assert outcome.at_start
+    assert outcome.writes > 20
 
 
 @pytest.mark.parametrize("file", ["state.sqlite", "engine.sqlite", "images/images.sqlite"])
