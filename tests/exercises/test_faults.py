@@ -71,3 +71,34 @@ def test_a_refused_cut_leaves_no_entry(tmp_path: Path) -> None:
     ):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+class Growing(Recording):
+    """A backend that can add nodes, too."""
+
+    def add_node(self, name: str, memory: str) -> None:
+        self.calls.append(("add", name, memory))
+
+    def remove_node(self, name: str) -> None:
+        self.calls.append(("remove", name, ""))
+
+
+def test_a_node_of_its_own_is_removed_when_its_block_raises(tmp_path: Path) -> None:
+    backend = Growing()
+    with pytest.raises(ZeroDivisionError), Faults(backend, tmp_path).node("ns", "512Mi"):
+        _ = 1 / 0
+    assert backend.calls == [("add", "ns", "512Mi"), ("remove", "ns", "")]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_node_that_a_killed_process_left_is_removed_from_the_journal(tmp_path: Path) -> None:
+    backend = Growing()
+    (tmp_path / "a.json").write_text('{"namespace": "ns", "node": "ns"}')
+    assert Faults(backend, tmp_path).restore_all("ns") == 1
+    assert backend.calls == [("remove", "ns", "")]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_backend_that_makes_no_nodes_gives_none(tmp_path: Path) -> None:
+    with Faults(Recording(), tmp_path).node("ns", "512Mi") as name:
+        assert name == ""

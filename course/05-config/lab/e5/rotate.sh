@@ -1,0 +1,10 @@
+#!/bin/sh
+# Gives till a new password: sh rotate.sh NEW-PASSWORD     ($ns is the namespace)
+sql() { kubectl -n "$ns" exec -i deploy/db -- psql -q -v ON_ERROR_STOP=1 -U owner shop; }
+
+echo "ALTER ROLE till PASSWORD '$1'" | sql
+
+kubectl -n "$ns" create secret generic till-database --dry-run=client -o yaml \
+    --from-literal=url="postgresql://till:$1@db:5432/shop" | kubectl -n "$ns" apply -f -
+kubectl -n "$ns" rollout restart deployment/till
+kubectl -n "$ns" rollout status deployment/till --timeout=60s
