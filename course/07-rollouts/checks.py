@@ -533,7 +533,7 @@ class Play:
         self.trial.kubectl("scale", f"deployment/{name}", "--replicas=1")
         if not self.trial.available(name, within=40):
             self.trial.require("sound", None, observed=f"release {release} did not start: is this machine too busy?")
-        load = self.trial.load(f"http://{name}/orders", rate=10, method="POST", body=_ORDER)
+        load = self.trial.load(f"http://{name}/orders", rate=10, method="POST", body=_ORDER, timeout=SLOWEST)
         load.__enter__()
         self.loads[release] = load
         self.trial.until(lambda: load.ok or len(load) > 30, within=10)

@@ -25,7 +25,8 @@ WRITE = {
 CUSTOMER = {"1": "cust", "2": "coalesce(customer_id, cust)", "3": "customer_id"}[RELEASE]
 READ = f"SELECT id, {CUSTOMER} AS customer, item FROM orders"
 
-pool = AsyncConnectionPool(os.environ["DATABASE_URL"], min_size=1, max_size=3, open=False, timeout=3)
+# On a busy machine a connection takes its time, and slow is not refused.
+pool = AsyncConnectionPool(os.environ["DATABASE_URL"], min_size=1, max_size=3, open=False, timeout=15)
 
 
 @asynccontextmanager
