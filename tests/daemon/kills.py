@@ -6,6 +6,7 @@ python -m tests.daemon.kills --kills 200 [--seed N]     200 times, in a home of 
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import random
 import signal
@@ -49,6 +50,8 @@ LONGEST_LIFE, LONGEST_START = 1.0, 0.6  # seconds from a start to the kill
 AT_START = 0.2  # of the kills hit a daemon that isn't ready yet
 UNREST = 0.4  # of the kills come before the cluster has converged after the one before
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass
 class Outcome:
@@ -89,6 +92,7 @@ class Killing:
             assert not self.outcome.lost, f"after kill {self.outcome.kills}: {self.outcome.lost}"
             self._ledger.settle(found)
             self._all_gone(family)
+            logger.info("%d kills, %d writes acknowledged", self.outcome.kills, self._ledger.writes)
             if self._random.random() >= UNREST or self.outcome.kills == kills:
                 self.outcome.converged.append(self._converge())
         self.outcome.writes, self.outcome.unknown = self._ledger.writes, self._ledger.unknown_writes
@@ -227,13 +231,14 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     options = parser.parse_args()
-    print(f"seed {options.seed}", file=sys.stderr)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # its clients are cut off here all the time
+    logger.info("seed %d", options.seed)
     with tempfile.TemporaryDirectory(prefix="dockyard-kills-", ignore_cleanup_errors=True) as directory:
         killing = Killing(Home(Path(directory) / "home"), options.seed)
         try:
             outcome = killing.run(options.kills)
         finally:
-            print(f"{killing.outcome.kills} kills so far", file=sys.stderr)
             killing.down()
     print(
         f"{outcome.kills} kills, {outcome.at_start} of them while it started; {outcome.writes} writes "

@@ -35,9 +35,9 @@ class Ledger:
 
     def names(self, prefix: str) -> list[str]:
         """The things of this prefix that are there."""
-        return sorted(
-            n for n, value in self.acknowledged.items() if value is not None and n.startswith(prefix)
-        )
+        with self._lock:
+            there = [name for name, value in self.acknowledged.items() if value is not None]
+        return sorted(name for name in there if name.startswith(prefix))
 
     def lost(self, found: Mapping[str, str]) -> list[str]:
         """What is otherwise than every answer allows, in words."""

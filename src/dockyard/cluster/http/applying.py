@@ -20,6 +20,10 @@ def read_configuration(kind: Kind, target: Target, body: bytes) -> Manifest:
     config = read_yaml(body)
     if not isinstance(config, dict):
         raise BadRequest("error decoding YAML: an apply configuration is an object")
+    version = config.get("apiVersion")
+    if isinstance(version, str) and version != kind.api_version and config.get("kind") == kind.kind:
+        named = version if "/" in version else f"/{version}"
+        raise BadRequest(f"invalid object type: {named}, Kind={kind.kind}")
     check_kind(kind, config)
     metadata = config.setdefault("metadata", {})
     if not isinstance(metadata, dict):
