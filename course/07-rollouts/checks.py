@@ -319,7 +319,7 @@ def finishes_what_it_began(trial: Trial) -> None:
         not long.failed if during else None,
         observed=f"{len(long.failed)} of {len(long)} long requests failed: {long.failed.by('label')}",
         expected="0 failed",
-        hint="Who ended them: the kubelet (exit code 137) or the server itself (a 500, or a reset)?",
+        hint="Who ended them: the kubelet (then the old Pods' exit code is 137) or the server itself (then there are 500s)?",
     )
     moved = [request for request in kept if request.moved]
     newest = kept.ok[-1].version if kept.ok else ""
