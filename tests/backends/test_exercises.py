@@ -45,6 +45,8 @@ def test_exercises_are_staged_and_judged_in_the_one_namespace(home: Home, cluste
     assert solved.backend == "kubeconfig"
     assert cluster.names("namespaces") == before
     assert "configmap/rules" in cluster.names("configmaps", "-n", "class"), "staging leaves what was there"
+    elsewhere = referee(exercise, None, course=ROOT, home=home, namespace="elsewhere")
+    assert "keeps to its one namespace, class" in elsewhere.trouble
     # What is on stage is one exercise's, whoever put it there.
     backend = choose(home)
     _, other = Course(ROOT).exercise("91.2")
@@ -64,6 +66,15 @@ def test_what_a_backend_lacks_is_not_judged_and_no_failure(home: Home) -> None:
         lesson, exercise, lesson.folder / "lab", backend=choose(home), home=home, say=lambda what: None
     )
     assert "somebody else's" in said
+
+
+def test_run_leaves_out_what_cannot_be_judged_and_never_passes_on_nothing(cli: CommandLine) -> None:
+    cli.home.prepare()
+    remember(cli.home, Choice("kubeconfig", context="c", namespace="n"))
+    done = cli.run("run", DOCKYARD_PROJECT=str(ROOT))
+    assert done.returncode == 4
+    assert "left out: 91.1: Pods are cut off on their nodes" in done.stderr
+    assert "lacks something for each of these lessons" in done.stderr
 
 
 MANIFEST = """\

@@ -137,6 +137,15 @@ def test_what_is_missing_is_said_with_how_to_get_it(
     assert "docs.docker.com" in done.stdout
 
 
+def test_option_of_another_backend_is_refused(cli: CommandLine) -> None:
+    done = cli.run("up", "--cluster", "work")
+    assert done.returncode == 2
+    assert "--cluster goes with --backend kind" in done.stderr
+    done = cli.run("up", "--backend", "docker", "--kubeconfig", "x")
+    assert done.returncode == 2
+    assert "--kubeconfig goes with --backend kubeconfig" in done.stderr
+
+
 IPTABLES = """#!{python}
 import os, sys
 rules = os.environ["RULES"] + os.path.basename(sys.argv[0])

@@ -98,6 +98,11 @@ def within_reach(lessons: Sequence[Lesson], backend: Backend, *, asked: bool) ->
         if reasons := beyond(backend, lesson.exercises):
             click.echo(f"left out: {'; '.join(reasons)}", err=True)
             reached.remove(lesson)
+    if lessons and not reached:
+        raise UserError(
+            f"the backend `{backend.name}` lacks something for each of these lessons",
+            "`./dockyard run LESSON` runs one nevertheless; `./dockyard doctor` lists what is lacking.",
+        )
     return reached
 
 
@@ -138,20 +143,24 @@ def run_lessons(
     The runs come in the order of the lessons.
     """
     began = time.monotonic()
+    backend = choose()
 
     def run(lesson: Lesson) -> Run:
         def say(number: int, of: int, head: str) -> None:
             elapsed = time.monotonic() - began
             click.echo(f"  {elapsed:6.1f} s  {lesson.name}  cell {number} of {of}  {head[:60]}", err=True)
 
-        if lesson.head["platform"] and choose().has_cluster:
+        own = lesson.needs_cluster or not backend.namespace  # else it is another lesson's
+        if lesson.head["platform"] and backend.has_cluster and own:
             clear_namespace(lesson)
         return execute_lesson(lesson, folder=folder, env=env, say=say)
 
     if jobs == 1:
         return [run(lesson) for lesson in lessons]
-    # What one lesson removes from the engine may be what another one builds on: those keep to one lane.
-    with ThreadPoolExecutor(1) as engine, ThreadPoolExecutor(jobs - 1) as cluster:
+    # What one lesson removes from the engine may be what another one builds on: those keep to one lane. So do
+    # lessons that share a namespace.
+    lanes = 1 if backend.namespace else jobs - 1
+    with ThreadPoolExecutor(1) as engine, ThreadPoolExecutor(lanes) as cluster:
         futures = [(cluster if lesson.needs_cluster else engine).submit(run, lesson) for lesson in lessons]
         return [future.result() for future in futures]
 

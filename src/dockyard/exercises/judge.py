@@ -74,6 +74,11 @@ def judge(
             )
         if beyond := out_of_reach(backend, exercise):
             raise Stop(beyond)
+        if exercise.on == "cluster" and namespace and namespace != room(backend, namespace):
+            raise UserError(
+                f"the backend `{backend.name}` keeps to its one namespace, {backend.namespace}",
+                "Leave --namespace out",
+            )
         if exercise.on != "plain":
             backend.up()
             provide_images(lesson, backend, say)
