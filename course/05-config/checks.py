@@ -391,7 +391,7 @@ def keeps_a_secret(trial: Trial) -> None:
 
 def _set_password(trial: Trial, password: str) -> None:
     """Give the database's role another password, as its owner would."""
-    sql = ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", "-", "postgresql://orders:initial@127.0.0.1:5432/orders"]
+    sql = ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-U", "orders", "-f", "-"]
     trial.kubectl("exec", "-i", "deploy/db", "--", *sql, text=f"ALTER ROLE orders PASSWORD '{password}';\n")
 
 

@@ -6,7 +6,7 @@ PINNED_FILE  a second file, for GET /sources only
 
 GET /?net=100  the price, and with which rate; X-Version has the rate as well
 GET /sources   what the environment and the files say, and what RATE_FILE said when the process started; in X-Version too
-POST /crash    a bug to order: the process ends
+POST /crash    a bug to order: a second later the process ends
 """
 
 import asyncio
@@ -58,5 +58,5 @@ async def alive() -> dict[str, str]:
 
 @app.post("/crash", status_code=202)
 async def crash() -> dict[str, str]:
-    asyncio.get_running_loop().call_later(0.05, os._exit, 1)
+    asyncio.get_running_loop().call_later(1, os._exit, 1)
     return {"status": "crashing"}
