@@ -129,20 +129,22 @@ class Cgroups:
 def _make(folder: Path, unified: list[str]) -> None:
     """Makes a container's group, and its parent if need be: another runtime sweeps those that are empty."""
     while True:
-        folder.parent.mkdir(exist_ok=True)
         try:
             for controller in unified:
                 (folder.parent / "cgroup.subtree_control").write_text(f"+{controller}")
-            if folder.exists():
-                # What a killed daemon left has counted already, and has limits.
-                folder.rmdir()
             folder.mkdir()
         except FileNotFoundError:
+            folder.parent.mkdir(exist_ok=True)
             continue
-        except OSError as error:
-            if not folder.exists():
-                raise
-            logger.warning("%s is used again: %s", folder, error)
+        except FileExistsError:
+            try:
+                folder.rmdir()  # what a killed daemon left has counted already, and has limits
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                logger.warning("%s is used again: %s", folder, error)
+            else:
+                continue
         return
 
 

@@ -187,19 +187,20 @@ def _failed(volume: Manifest, why: str) -> str:
 
 def _write(path: Path, files: dict[str, File]) -> None:
     """Show exactly these files under `path`, in one step; a volume that is right is left alone."""
-    path.mkdir(parents=True, exist_ok=True)
     link = path / _CURRENT
     if link.is_symlink() and _content(path / os.readlink(link)) == files:
         return
+    path.mkdir(parents=True, exist_ok=True)
     number = 0
     while (fresh := path / f"..{number:08d}").exists():
         number += 1
+    fresh.mkdir()
     for name, file in files.items():
         target = fresh / name
-        target.parent.mkdir(parents=True, exist_ok=True)
+        if "/" in name:
+            target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(file.content)
         target.chmod(file.mode)
-    fresh.mkdir(exist_ok=True)
     old = path / os.readlink(link) if link.is_symlink() else None
     swap = path / "..data_tmp"
     swap.symlink_to(fresh.name)
