@@ -208,11 +208,11 @@ def who_is_asked(live: Live) -> str:
     claims={
         "serves": "orders and prices answer while everybody is there",
         "fault": "nobody reaches the one that is away",
+        "calm": "no container restarts in all of this",
         "orders": "while the database is away, no Pod of orders is in the Service",
         "prices": "while the database is away, prices answers every request",
         "cache": "while the cache is away, both answer every request",
         "mail": "while the mail server is away, both answer every request",
-        "calm": "no container restarts in all of this",
     },
     start="prices",
     hints=(
