@@ -2,11 +2,9 @@
 
 import pytest
 
-LONGEST_NAME = 40  # bytes
-
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
-    """Long bytes are named by their argument: those of a packed file may hold the second it was made in, and
-    then the processes that share the tests out disagree about the names.
+    """Bytes are named by their argument: those of a packed file may hold the second it was made in, and then
+    the processes that share the tests out disagree about the names.
     """
-    return argname if isinstance(val, bytes) and len(val) > LONGEST_NAME else None
+    return argname if isinstance(val, bytes) else None
