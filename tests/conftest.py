@@ -2,8 +2,6 @@
 
 import pytest
 
-LONGEST_NAME = 40  # bytes
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--kubeconfig FILE`: tests/cluster/live talks to that cluster, in place of one of ours."""
@@ -15,7 +13,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
-    """Long bytes are named by their argument: those of a packed file may hold the second it was made in, and
-    then the processes that share the tests out disagree about the names.
+    """Bytes are named by their argument: those of a packed file may hold the second it was made in, and then
+    the processes that share the tests out disagree about the names.
     """
-    return argname if isinstance(val, bytes) and len(val) > LONGEST_NAME else None
+    return argname if isinstance(val, bytes) else None
