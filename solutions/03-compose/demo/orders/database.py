@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import psycopg
@@ -28,8 +29,9 @@ class Unreachable(Exception):
 
 
 class Database:
-    def __init__(self, url: str | None, *, deadline: float = 1.0) -> None:
+    def __init__(self, url: str | None, password_file: str | None = None, *, deadline: float = 1.0) -> None:
         self._deadline = deadline
+        self._password_file = password_file
         self._pool: AsyncConnectionPool | None = None
         if url:
             self._pool = AsyncConnectionPool(
@@ -39,9 +41,16 @@ class Database:
                 open=False,
                 timeout=deadline,
                 reconnect_timeout=2,
-                kwargs={"row_factory": dict_row, "connect_timeout": 2},
+                kwargs=self._settings,
                 check=AsyncConnectionPool.check_connection,
             )
+
+    async def _settings(self) -> dict[str, Any]:
+        """What a new connection is opened with. A password from a file may have changed since the last one."""
+        settings: dict[str, Any] = {"row_factory": dict_row, "connect_timeout": 2}
+        if self._password_file:
+            settings["password"] = Path(self._password_file).read_text().strip()
+        return settings
 
     async def open(self, *, patience: float) -> None:
         """Connect and create the schema. Raises Unreachable after `patience` seconds without an answer."""

@@ -2,6 +2,8 @@
 
 Configuration comes from the environment:
 DATABASE_URL     where PostgreSQL is, for example postgresql://orders:secret@postgres:5432/orders
+DATABASE_PASSWORD_FILE
+                 a file with the password, instead of one in DATABASE_URL; read anew for every connection
 APP_VERSION      what GET / reports, so that a request log can tell two releases apart
 STARTUP_SECONDS  how long the price catalogue takes to load before the first request (default 0)
 """
@@ -21,7 +23,7 @@ from metrics import Metrics
 
 VERSION = os.environ.get("APP_VERSION", "1")
 POD = os.environ.get("POD_NAME") or os.environ.get("HOSTNAME") or socket.gethostname()
-database = Database(os.environ.get("DATABASE_URL"))
+database = Database(os.environ.get("DATABASE_URL"), os.environ.get("DATABASE_PASSWORD_FILE"))
 metrics = Metrics()
 
 
