@@ -98,6 +98,8 @@ class FakeImages:
 
 
 class FakeSnapshots:
+    is_quick = False
+
     def prepare(self, container_id: str, image: Any) -> Rootfs:
         here = Path("/nonexistent")
         return Rootfs((), here, here, here)

@@ -67,6 +67,29 @@ def test_several_changes_of_one_object_are_one_look(api: Api, clock: FakeClock) 
     assert controller.seen == ["before", "a", "b"]
 
 
+def test_a_key_that_takes_long_rests_and_then_is_looked_at_once(api: Api, clock: FakeClock) -> None:
+    class Slow(Counting):
+        def reconcile(self, key: Key) -> float | None:
+            clock.advance(0.02 if key.name == "slow" else 0.0)
+            return super().reconcile(key)
+
+    controller = Slow()
+    manager = Manager(api, clock, [controller])
+    api.create("ConfigMap", config_map("slow"))
+    manager.settle()
+    for number in range(5):
+        api.update("ConfigMap", config_map("slow", x=str(number)))
+        api.create("ConfigMap", config_map(f"quick{number}"))
+    manager.settle()
+    assert controller.seen == ["before", "slow", *(f"quick{number}" for number in range(5))]
+    clock.advance(0.199)
+    manager.settle()
+    assert controller.seen.count("slow") == 1
+    clock.advance(0.002)
+    manager.settle()
+    assert controller.seen.count("slow") == 2
+
+
 def test_failures_are_tried_again_with_doubling_delays(
     api: Api, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:

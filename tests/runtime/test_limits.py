@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -88,11 +89,19 @@ def test_container_without_limits_has_groups_for_its_accounts(tmp_path: Path) ->
 
 def test_group_that_was_swept_is_made_again(tmp_path: Path) -> None:
     groups = version_1(tmp_path)
-    groups.create("one", Limits())
-    groups.close()
-    assert not list(tmp_path.glob("*/dockyard-*"))
-    groups.create("two", Limits())
+    groups.create("one", Limits(pids=5))
+    for left in tmp_path.glob("*/dockyard-*"):
+        shutil.rmtree(left)  # as another runtime's start does
+    groups.create("two", Limits(pids=5))
     assert len(list(tmp_path.glob("*/dockyard-test/two"))) == 4
+
+
+def test_groups_of_version_1_without_limits_are_left_to_the_first_process(tmp_path: Path) -> None:
+    groups = version_1(tmp_path)
+    named = groups.create("web", Limits())
+    assert sorted(named) == sorted(str(folder) for folder, _ in groups.view("web"))
+    assert len(named) == 4
+    assert not list(tmp_path.glob("*/dockyard-test/web"))
 
 
 def test_sweep_leaves_what_is_used_or_young(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ event. What is returned belongs to the caller. Refusals are `cluster.errors`.
 
 from __future__ import annotations
 
+import builtins
 import copy
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -47,7 +48,6 @@ from dockyard.cluster.store import (
     Store,
     StoreUnavailableError,
     decode,
-    dump,
 )
 from dockyard.wire.clock import Clock, rfc3339
 
@@ -123,6 +123,12 @@ class Api:
         records.sort(key=lambda record: (record.namespace, record.name))
         found = (_full(row, record) for record in records)
         return [obj for obj in found if selectors.fields_match(wanted, obj)]
+
+    def shared(self, kind: str, namespace: str) -> builtins.list[Manifest]:
+        """The objects of a namespace by name, parsed once for all who read them: never modify them."""
+        row = self.kinds[kind]
+        records = sorted(self.store.scan(row.key, namespace), key=lambda record: record.name)
+        return [record.shared(row.prefix) for record in records]
 
     # Writing
 
@@ -203,7 +209,8 @@ class Api:
         sent = obj["metadata"].get("resourceVersion")
         if sent and sent != old["metadata"]["resourceVersion"]:
             raise Conflict.modified(row, record.name)
-        new = _full(row, record)
+        # Only a custom resource's defaults and checks look at more than is replaced here.
+        new = _full(row, record) if row.custom else {**old, "metadata": dict(old["metadata"])}
         if kind == "Deployment" and obj["metadata"].get("annotations"):
             # Upstream's status writes keep spec and labels only: the revision comes with the status.
             new["metadata"]["annotations"] = dict(obj["metadata"]["annotations"])
@@ -220,7 +227,7 @@ class Api:
                 row.default(new)
             self._validate(row, new, old)
         self._set_managers(row, old, new, obj, manager)
-        return self._store_change(row, record, new, dry_run)
+        return self._store_change(row, record, new, dry_run, old=old)
 
     def apply(
         self,
@@ -522,9 +529,11 @@ class Api:
         else:
             ownership.track(kind, old, new, manager, self.now())
 
-    def _store_change(self, kind: Kind, record: Record, obj: Manifest, dry_run: bool) -> Manifest:
-        bare = {key: value for key, value in obj.items() if key not in ("kind", "apiVersion")}
-        if dry_run or dump(bare) == record.body or bare == record.load():
+    def _store_change(
+        self, kind: Kind, record: Record, obj: Manifest, dry_run: bool, *, old: Manifest | None = None
+    ) -> Manifest:
+        """Store the object unless nothing changed; `old` is what is stored, where that is known."""
+        if dry_run or obj == (old or _full(kind, record)):
             return obj
         if deletion.is_done(obj):
             # The last finalizer went: watchers see the end, with the object as it was before that write.

@@ -18,6 +18,10 @@ FIRST_RETRY_SECONDS = 0.005
 LONGEST_RETRY_SECONDS = 1000.0
 # How long one turn may keep the event loop from clients' requests.
 TURN_SECONDS = 0.01
+# A key that takes longer than this is left alone for ten times as long, a quarter of a second at most: what
+# happens meanwhile to its thousand Pods is then looked at once.
+LONG_SECONDS = 0.005
+LONGEST_REST_SECONDS = 0.25
 
 logger = logging.getLogger(__name__)
 
@@ -114,6 +118,7 @@ class Manager:
         self._queued: set[tuple[str, Key]] = set()
         self._delayed: dict[tuple[str, Key], tuple[float, Timer]] = {}
         self._failures: dict[tuple[str, Key], int] = {}
+        self._rests: dict[tuple[str, Key], float] = {}  # until when (monotonic)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._turn_scheduled = False
         self._unsubscribe = api.subscribe(self._on_event)
@@ -165,6 +170,7 @@ class Manager:
     def enqueue(self, controller: Controller, key: Key, delay: float = 0.0) -> None:
         """Look at `key`, `delay` seconds from now; the earlier of two delays wins."""
         mark = (controller.name, key)
+        delay = max(delay, self._rest(mark))
         if delay > 0:
             self._enqueue_later(controller, key, delay)
             return
@@ -175,6 +181,16 @@ class Manager:
             self._queued.add(mark)
             self._queue.append((controller, key))
             self._schedule_turn()
+
+    def _rest(self, mark: tuple[str, Key]) -> float:
+        """In how many seconds a key may be looked at again."""
+        until = self._rests.get(mark)
+        if until is None:
+            return 0.0
+        left = until - self._clock.monotonic()
+        if left <= 0:
+            del self._rests[mark]
+        return max(0.0, left)
 
     def _enqueue_later(self, controller: Controller, key: Key, delay: float) -> None:
         mark = (controller.name, key)
@@ -222,12 +238,16 @@ class Manager:
         controller, key = self._queue.popleft()
         mark = (controller.name, key)
         self._queued.discard(mark)
+        started = self._clock.monotonic()
         try:
             again = controller.reconcile(key)
         except Exception as error:
             self._failed(controller, key, error)
             return
         self._failures.pop(mark, None)
+        took = self._clock.monotonic() - started
+        if took > LONG_SECONDS:
+            self._rests[mark] = started + took + min(10 * took, LONGEST_REST_SECONDS)
         if again is not None:
             self.enqueue(controller, key, max(again, FIRST_RETRY_SECONDS))
 

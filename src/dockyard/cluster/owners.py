@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dockyard.cluster.api import Api
-from dockyard.cluster.selectors import matches
+from dockyard.cluster.selectors import from_object
 from dockyard.cluster.store import Event, Manifest
 
 
@@ -47,32 +47,50 @@ def controllers_named_by(event: Event, kind: str) -> set[str]:
 
 
 def claim(
-    api: Api, owner: Manifest, kind: str, *, member: Callable[[Manifest], bool] = lambda obj: True
+    api: Api,
+    owner: Manifest,
+    kind: str,
+    *,
+    member: Callable[[Manifest], bool] = lambda obj: True,
+    read_only: bool = False,
 ) -> list[Manifest]:
-    """The objects of `kind` that `owner` controls, after adopting orphans and releasing strangers.
+    """The objects of `kind` that `owner` controls, by name, after adopting orphans and releasing strangers.
 
     Adopts what its selector matches and nobody controls; gives up what it controls and no longer matches.
-    `member` is one more condition that an object has to meet, such as a name.
+    `member` is one more condition that an object has to meet, such as a name. They are copies, or with
+    `read_only` what all readers share.
     """
     namespace = owner["metadata"]["namespace"]
-    selector = owner["spec"]["selector"]
+    selector = from_object(owner["spec"]["selector"])
     owner_leaves = "deletionTimestamp" in owner["metadata"]
     claimed = []
-    for obj in api.list(kind, namespace):
-        selected = matches(selector, obj["metadata"].get("labels", {})) and member(obj)
+    for obj in api.shared(kind, namespace):
+        selected = selector is not None and selector.matches(obj["metadata"].get("labels")) and member(obj)
         reference = controller_of(obj)
         if reference is not None and reference["uid"] == owner["metadata"]["uid"]:
-            if selected or owner_leaves:
-                claimed.append(obj)
+            if not selected and not owner_leaves:
+                _release(api, obj, reference["uid"])
             else:
-                references = obj["metadata"]["ownerReferences"]
-                obj["metadata"]["ownerReferences"] = [r for r in references if r["uid"] != reference["uid"]]
-                api.update(kind, obj)
-        elif (
-            reference is None and selected and not owner_leaves and "deletionTimestamp" not in obj["metadata"]
-        ):
-            if kind == "Pod" and obj["status"].get("phase") in ("Succeeded", "Failed"):
-                continue
-            obj["metadata"].setdefault("ownerReferences", []).append(controller_reference(owner))
-            claimed.append(api.update(kind, obj))
+                claimed.append(obj if read_only else api.get(kind, obj["metadata"]["name"], namespace))
+        elif reference is None and selected and not owner_leaves and _is_adoptable(obj):
+            claimed.append(_adopt(api, obj, owner))
     return claimed
+
+
+def _is_adoptable(obj: Manifest) -> bool:
+    finished = obj["kind"] == "Pod" and obj["status"].get("phase") in ("Succeeded", "Failed")
+    return "deletionTimestamp" not in obj["metadata"] and not finished
+
+
+def _adopt(api: Api, obj: Manifest, owner: Manifest) -> Manifest:
+    references = [*obj["metadata"].get("ownerReferences", ()), controller_reference(owner)]
+    return api.update(obj["kind"], _with_references(obj, references))
+
+
+def _release(api: Api, obj: Manifest, uid: str) -> None:
+    references = [reference for reference in obj["metadata"]["ownerReferences"] if reference["uid"] != uid]
+    api.update(obj["kind"], _with_references(obj, references))
+
+
+def _with_references(obj: Manifest, references: list[Manifest]) -> Manifest:
+    return {**obj, "metadata": {**obj["metadata"], "ownerReferences": references}}

@@ -57,7 +57,7 @@ def ready_since(pod: Manifest) -> float | None:
 
 def seconds_until_available(pod: Manifest, min_ready_seconds: int, now: float) -> float | None:
     """0 when the Pod is available, else the seconds until it is if it stays Ready; None when not Ready."""
+    if not min_ready_seconds:
+        return 0.0 if is_ready(pod) else None
     since = ready_since(pod)
-    if since is None:
-        return None
-    return max(0.0, since + min_ready_seconds - now) if min_ready_seconds else 0.0
+    return None if since is None else max(0.0, since + min_ready_seconds - now)

@@ -14,9 +14,8 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 Manifest = dict[str, Any]
 EventType = Literal["ADDED", "MODIFIED", "DELETED"]
@@ -24,6 +23,8 @@ Labels = dict[str, str]
 
 HISTORY_EVENTS = 5000
 HISTORY_BYTES = 8 << 20
+# Revisions are set aside so many at a time, so that a write is one statement; a crash leaves the rest unused.
+RESERVED_REVISIONS = 1000
 LARGEST_OBJECT = 3 << 19  # 1.5 MiB, etcd's --max-request-bytes
 
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
@@ -44,18 +45,32 @@ class StoreUnavailableError(Exception):
     """The state file cannot be opened or written (full disk, read-only home, held by another process)."""
 
 
-class Record(NamedTuple):
+class Record:
     """One stored version of one object; `body` is its JSON without `kind` and `apiVersion`."""
 
-    namespace: str
-    name: str
-    revision: int
-    body: bytes
-    labels: Labels | None
+    __slots__ = ("_shared", "body", "labels", "name", "namespace", "revision")
+
+    def __init__(self, namespace: str, name: str, revision: int, body: bytes, labels: Labels | None) -> None:
+        self.namespace = namespace
+        self.name = name
+        self.revision = revision
+        self.body = body
+        self.labels = labels
+        self._shared: tuple[bytes, Manifest] | None = None
 
     def load(self) -> Manifest:
         """A fresh copy of the object, still without `kind` and `apiVersion`."""
         return decode(self.body)
+
+    def shared(self, prefix: bytes) -> Manifest:
+        """The object, parsed once for all who only read it: never modify it."""
+        if self._shared is None or self._shared[0] != prefix:
+            self._shared = prefix, decode(prefix + self.body[1:])
+        return self._shared[1]
+
+    def forget(self) -> None:
+        """Give back the memory of what was parsed; `shared` parses again."""
+        self._shared = None
 
 
 @dataclass(frozen=True)
@@ -85,17 +100,15 @@ class Event:
         """The object's JSON as it goes over the wire, with `kind` and `apiVersion`."""
         return self.prefix + self.record.body[1:]
 
-    @cached_property
+    @property
     def object(self) -> Manifest:
         """The object after the change; for DELETED its last state, at the revision of the deletion."""
-        return decode(self.body)
+        return self.record.shared(self.prefix)
 
-    @cached_property
+    @property
     def old(self) -> Manifest | None:
         """The object before the change; None for ADDED."""
-        if self.previous is None:
-            return None
-        return decode(self.prefix + self.previous.body[1:])
+        return None if self.previous is None else self.previous.shared(self.prefix)
 
 
 def decode(body: bytes) -> Manifest:
@@ -147,13 +160,19 @@ class Store:
             "CREATE TABLE IF NOT EXISTS revision (id INTEGER PRIMARY KEY CHECK (id = 0), value INTEGER)"
         )
         db.execute("INSERT OR IGNORE INTO revision VALUES (0, 1)")
+        # No smaller than any revision that was ever given out.
         self.revision = self.compacted = db.execute("SELECT value FROM revision").fetchone()[0]
+        self._reserved = self.revision
         for kind, namespace, name, revision, body in db.execute("SELECT * FROM objects"):
             labels = json.loads(body)["metadata"].get("labels")
             self._table(kind)[namespace, name] = Record(namespace, name, revision, body, labels)
 
     def close(self) -> None:
         """Fold the log into the state file and let go of it."""
+        try:
+            self._db.execute("UPDATE revision SET value = ?", (self.revision,))
+        except sqlite3.Error as error:
+            logger.info("the revisions that were set aside stay unused: %s", error)
         self._db.close()
 
     def _table(self, kind: str) -> dict[tuple[str, str], Record]:
@@ -224,13 +243,12 @@ class Store:
 
     def _commit(self, statement: str, values: tuple[str | int | bytes, ...]) -> None:
         try:
-            self._db.execute("BEGIN IMMEDIATE")
+            if self.revision >= self._reserved:
+                reserved = self.revision + RESERVED_REVISIONS
+                self._db.execute("UPDATE revision SET value = ?", (reserved,))
+                self._reserved = reserved
             self._db.execute(statement, values)
-            self._db.execute("UPDATE revision SET value = value + 1")
-            self._db.execute("COMMIT")
         except sqlite3.Error as error:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
             raise StoreUnavailableError(f"cannot write the state file: {error}") from error
         self.revision += 1
 
@@ -281,7 +299,13 @@ class Store:
         self._delivering = True
         try:
             while self._undelivered:
-                self._deliver(self._undelivered.popleft())
+                delivered = self._undelivered.popleft()
+                self._deliver(delivered)
+                # The history keeps these for a while, as bytes only.
+                if delivered.previous is not None:
+                    delivered.previous.forget()
+                if delivered.type == "DELETED":
+                    delivered.record.forget()
         finally:
             self._delivering = False
 

@@ -35,9 +35,7 @@ def become(plan: Plan, stdio: list[int], channel: socket.socket) -> NoReturn:
         libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
         _reset_signals()
         os.umask(0o022)
-        for group in plan["cgroups"]:
-            with open(f"{group}/cgroup.procs", "w") as file:
-                file.write("0")
+        _enter_groups(plan["cgroups"])
         step = "root"
         if plan["style"] == "namespaces" and plan["joins"] is None:
             enter.enter(plan)
@@ -83,6 +81,19 @@ def become(plan: Plan, stdio: list[int], channel: socket.socket) -> NoReturn:
     except BaseException as error:  # the child must never run on into the parent's loop
         _report(channel, {"errno": 0, "step": step, "message": f"{type(error).__name__}: {error}"})
     os._exit(127)
+
+
+def _enter_groups(folders: list[str]) -> None:
+    """Moves this process into its container's groups; those that aren't there it makes."""
+    for folder in folders:
+        while True:
+            try:
+                with open(f"{folder}/cgroup.procs", "w") as file:
+                    file.write("0")
+            except FileNotFoundError:
+                os.makedirs(folder, exist_ok=True)  # once more if another runtime sweeps it meanwhile
+                continue
+            break
 
 
 def _report(channel: socket.socket, message: dict[str, object], fds: list[int] | None = None) -> None:
@@ -173,9 +184,7 @@ def join(plan: Plan, pidfd: int, stdio: list[int], channel: socket.socket) -> No
     to `channel` first.
     """
     try:
-        for group in plan["cgroups"]:
-            with open(f"{group}/cgroup.procs", "w") as file:
-                file.write("0")
+        _enter_groups(plan["cgroups"])
         plan["cgroups"] = []
         libc.setns(pidfd, enter.KINDS | (libc.CLONE_NEWUSER if plan["user_namespace"] else 0))
         pid = libc.clone(libc.CLONE_PARENT)

@@ -43,14 +43,18 @@ class Cgroups:
     def create(self, container: str, limits: Limits) -> list[str]:
         """Makes the container's groups and returns the folders that its processes must join.
 
-        They are made for containers without limits too: they account for what its processes have used.
+        Containers without limits have them too: they account for what its processes have used. Those of
+        version 1 are made by its first process then, because that many take their time.
         Raises OSError when the kernel refuses a limit.
         """
         self._remove_left()
         made: list[str] = []
+        limited = any(_settings(self._version, controller, limits) for controller in self._folders)
         for controller in sorted(self._folders):
             folder = self._folders[controller] / container
-            if str(folder) not in made:
+            if self._version == 1 and not limited and folder not in self._left:
+                made.append(str(folder))
+            elif str(folder) not in made:
                 _make(folder, self._controllers_of(folder.parent))
                 made.append(str(folder))
         self.update(container, limits)

@@ -66,6 +66,7 @@ class Network:
         self._channel.setblocking(False)
         self._unsent: collections.deque[bytes] = collections.deque()
         self._members: dict[str, _Member] = {}
+        self._places: dict[str, str] = {}  # a sandbox's own address -> its name
         self._next_index = 0
         self._services: dict[tuple[str, str, int], list[tuple[str, int]]] = {}
         self._policies: dict[str, dict[str, Any]] = {}
@@ -134,6 +135,7 @@ class Network:
         else:
             member.connected.set()
         self._members[sandbox] = member
+        self._places[own] = sandbox
         self._announce(member)
         return described
 
@@ -145,6 +147,7 @@ class Network:
         """Forget a sandbox, its address and its published ports; one that is not there is no error."""
         member = self._members.pop(sandbox, None)
         if member is not None:
+            del self._places[member.sandbox.address]
             self._publisher.forget(sandbox)
             self._push({"op": "detach", "sandbox": sandbox})
 
@@ -318,8 +321,11 @@ class Network:
         return address, real
 
     def _allocate(self, wanted: str | None) -> str:
-        taken = {member.sandbox.address for member in self._members.values()}
-        if wanted is not None and wanted.startswith(f"127.{self.block.number}.") and wanted not in taken:
+        if (
+            wanted is not None
+            and wanted.startswith(f"127.{self.block.number}.")
+            and wanted not in self._places
+        ):
             return wanted
         while True:
             # Never reuse an address while there are fresh ones: a client may still hold the old one.
@@ -327,21 +333,21 @@ class Network:
             try:
                 address = self.block.sandbox(index)
             except OSError:
-                if len(taken) > index - 1:
+                if len(self._places) > index - 1:
                     raise
                 self._next_index = 0
                 continue
-            if address not in taken:
+            if address not in self._places:
                 return address
 
     def _asker(self, address: str) -> tuple[frozenset[str], bool] | None:
         """Return the groups of the sandbox that asks from `address`, and whether it may be answered."""
         first, second, rest = address.split(".", 2)
         own = f"{first}.{self.block.number}.{rest}"
-        for member in self._members.values():
-            if member.sandbox.address == own and int(second) in self.block.octets:
-                return frozenset(member.groups), member.connected.is_set()
-        return None
+        if own not in self._places or int(second) not in self.block.octets:
+            return None
+        member = self._members[self._places[own]]
+        return frozenset(member.groups), member.connected.is_set()
 
     def _dig_hole(self) -> tuple[socket.socket, socket.socket]:
         tcp, udp = socket.socket(), socket.socket(type=socket.SOCK_DGRAM)

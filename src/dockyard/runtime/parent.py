@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gc
 import json
-import math
 import os
 import select
 import signal
@@ -20,10 +19,12 @@ from typing import Any
 from dockyard.runtime import census, child, libc, parent_family, rights
 from dockyard.runtime.drivers import enter
 from dockyard.runtime.parent_child import Child, close, kill, open_pidfd
+from dockyard.runtime.parent_children import Children
 from dockyard.runtime.parent_watch import Watch, stop_traced
 from dockyard.runtime.parent_worker import WorkerKeeper
 from dockyard.runtime.plan import Plan, WatchPlan
 
+_STARTING = 0.002  # seconds between two looks for the program that a wrapper starts
 _STOPPING = 0.2  # seconds for all processes of a container to stand still
 _GRACE = 0.25  # seconds between SIGTERM and SIGKILL when everything ends
 
@@ -33,8 +34,8 @@ class Parent:
 
     def __init__(self, daemon: socket.socket) -> None:
         self._daemon = daemon
-        self._children: dict[str, Child] = {}
-        self._poll = select.poll()
+        self._children = Children()
+        self._poll = select.epoll()  # poll() would ask a thousand listeners each time
         self._worker = WorkerKeeper(self._poll)
         self._watch = Watch(self._members)
         self._wake, write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -43,8 +44,8 @@ class Parent:
 
     def run(self) -> None:
         """Serves the daemon until it asks to close or is gone."""
-        self._poll.register(self._daemon, select.POLLIN)
-        self._poll.register(self._wake, select.POLLIN)
+        self._poll.register(self._daemon, select.EPOLLIN)
+        self._poll.register(self._wake, select.EPOLLIN)
         while self._turn():
             pass
         self._end()
@@ -64,17 +65,17 @@ class Parent:
             elif not self._worker.hung_up(fd, events):
                 self._hear_child(fd)
         self._find_inner()
-        self._watch.look(self._children.values())
+        self._watch.look(self._children)
         self._worker.tend()
         return True
 
-    def _timeout(self) -> int | None:
-        """Milliseconds until something is due; None when only events matter."""
-        if any(one.ready and not one.inner for one in self._children.values()):
-            return 2
+    def _timeout(self) -> float | None:
+        """Seconds until something is due; None when only events matter."""
+        if self._children.starting:
+            return _STARTING
         waits = [self._worker.wait(), self._watch.wait()]
         due = [wait for wait in waits if wait is not None]
-        return math.ceil(min(due) * 1000) if due else None
+        return min(due) if due else None
 
     # -- the daemon's orders
 
@@ -115,8 +116,8 @@ class Parent:
         for fd in stdio:
             os.close(fd)
         joins = plan["style"] == "namespaces" and target is not None
-        self._children[plan["key"]] = Child(plan, 0 if joins else pid, ours)
-        self._poll.register(ours, select.POLLIN)
+        self._children.add(Child(plan, 0 if joins else pid, ours))
+        self._poll.register(ours, select.EPOLLIN)
 
     def _fork(self, plan: Plan, stdio: list[int], channel: socket.socket, target: Child | None) -> int:
         """The pid of the child, or of the one that joins the container for it; 0 when there could be none."""
@@ -152,9 +153,7 @@ class Parent:
             watched.let_go()
             watched.paused = signum == signal.SIGSTOP
         tracers = [
-            one.pid
-            for one in self._children.values()
-            if one.plan["tracer"] and one.plan["container"] == container
+            one.pid for one in self._children if one.plan["tracer"] and one.plan["container"] == container
         ]
         if tracers and signum == signal.SIGSTOP:
             # A traced process can't be stopped for long: its tracer is, and it waits for that.
@@ -197,7 +196,7 @@ class Parent:
         )
 
     def _change_limits(self, container: str, watched: WatchPlan | None) -> None:
-        for one in self._children.values():
+        for one in self._children:
             if one.plan["container"] == container and one.plan["joins"] is None and one.inner:
                 old = self._watch.get(container)
                 if old is not None:
@@ -215,10 +214,9 @@ class Parent:
     # -- a child on its way to execve
 
     def _hear_child(self, fd: int) -> None:
-        for one in self._children.values():
-            if one.channel is not None and one.channel.fileno() == fd:
-                self._hear(one)
-                return
+        one = self._children.of_channel(fd)
+        if one is not None:
+            self._hear(one)
         # Else an event of this turn for a descriptor that an earlier event of the same turn has closed.
 
     def _hear(self, one: Child) -> None:
@@ -238,7 +236,7 @@ class Parent:
             return
         message, fds = received
         if "pid" in message:
-            one.pid = message["pid"]
+            self._children.note_pid(one, message["pid"])
             if one.early is not None:
                 fds, one.early = one.early, None
                 self._let_go(one, fds)
@@ -259,6 +257,7 @@ class Parent:
             root = one.plan["root"]["merged"] if one.plan["tracer"] else None
             self._worker.add(fds.pop(0), one.plan["sandbox"], root)
         one.ready = True
+        self._children.starting[one.plan["key"]] = one
         assert one.channel is not None
         one.channel.send(b"g")
 
@@ -270,8 +269,8 @@ class Parent:
             self._announce(one, one.pid)
 
     def _find_inner(self) -> None:
-        for one in list(self._children.values()):
-            if one.ready and not one.inner and one.channel is None:
+        for one in list(self._children.starting.values()):
+            if one.channel is None:
                 inner = census.first_child(one.pid)
                 if inner is not None:
                     os.close(one.pidfd)
@@ -280,6 +279,7 @@ class Parent:
 
     def _announce(self, one: Child, inner: int) -> None:
         one.inner = inner
+        self._children.starting.pop(one.plan["key"], None)
         if one.plan["joins"] is None and one.status is None:
             self._watch.begin(one)
         fds = [] if one.master < 0 else [one.master]
@@ -306,9 +306,9 @@ class Parent:
                 return
             if pid == self._worker.pid:
                 self._worker.died()
-            for one in list(self._children.values()):
-                if one.pid == pid:
-                    self._died(one, status)
+            one = self._children.of_pid(pid)
+            if one is not None:
+                self._died(one, status)
 
     def _died(self, one: Child, status: int) -> None:
         one.status = status
@@ -349,7 +349,7 @@ class Parent:
             kill(pid, signal.SIGKILL)
 
     def _members(self, container: str) -> list[int]:
-        return parent_family.members(container, self._children.values(), [self._worker.pid])
+        return parent_family.members(container, self._children, [self._worker.pid])
 
     def _forget(self, one: Child) -> None:
         if one.plan["joins"] is None:
@@ -357,13 +357,12 @@ class Parent:
         self._close_channel(one)
         one.pidfd = close(one.pidfd)
         one.master = close(one.master)
-        del self._children[one.plan["key"]]
+        self._children.remove(one)
 
     def _close_channel(self, one: Child) -> None:
         if one.channel is not None:
             self._poll.unregister(one.channel)
-            one.channel.close()
-            one.channel = None
+            self._children.close_channel(one)
 
     # -- the end
 
@@ -371,12 +370,12 @@ class Parent:
         """SIGTERM to every container's program, and after the grace SIGKILL to all that is left."""
         self._poll.unregister(self._daemon)
         self._watch.let_all_go()
-        for one in self._children.values():
+        for one in self._children:
             if one.inner and one.plan["joins"] is None:
                 kill(one.inner, signal.SIGTERM)
         deadline = time.monotonic() + _GRACE
-        while any(one.inner for one in self._children.values()) and time.monotonic() < deadline:
-            self._poll.poll(max(1, int((deadline - time.monotonic()) * 1000)))
+        while any(one.inner for one in self._children) and time.monotonic() < deadline:
+            self._poll.poll(max(0.001, deadline - time.monotonic()))
             try:
                 os.read(self._wake, 512)
             except BlockingIOError:
@@ -386,7 +385,7 @@ class Parent:
         while left := census.descendants([me], census.table()) - {me}:
             for pid in left:
                 kill(pid, signal.SIGKILL)
-            self._poll.poll(1)
+            self._poll.poll(0.001)
             self._reap()
 
 

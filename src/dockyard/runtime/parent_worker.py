@@ -20,7 +20,7 @@ _RESTART = 0.05  # seconds before a worker that died is started again
 class WorkerKeeper:
     """At most one worker at a time, and the listeners that each must be given."""
 
-    def __init__(self, poll: select.poll) -> None:
+    def __init__(self, poll: select.epoll) -> None:
         self._poll = poll
         self._tables = -1
         self._journal = -1
@@ -59,7 +59,7 @@ class WorkerKeeper:
         """Whether `fd` is a listener; closed if `events` say that nobody is behind it any more."""
         if fd not in self._listeners:
             return False
-        if events & (select.POLLHUP | select.POLLERR):
+        if events & (select.EPOLLHUP | select.EPOLLERR):
             self._poll.unregister(fd)
             del self._listeners[fd]
             os.close(fd)
@@ -95,7 +95,7 @@ class WorkerKeeper:
             self._become_worker(theirs.detach())
         theirs.close()
         self.channel = ours
-        self._poll.register(ours, select.POLLIN)
+        self._poll.register(ours, select.EPOLLIN)
         for listener in self._listeners:
             self._hand_over(listener)
 

@@ -33,6 +33,7 @@ class Snapshots:
     def __init__(self, root: Path, store: ImageStore, *, overlay: bool) -> None:
         self._root = root
         self._store = store
+        self.is_quick = overlay  # so that `prepare` need not run in a thread
         self._overlay = overlay
         root.mkdir(parents=True, exist_ok=True)
         for mark in root.glob(f"*/{_TEMPORARY}"):
@@ -43,8 +44,8 @@ class Snapshots:
 
         A `temporary` one is gone when the store is opened again: the steps of a build don't outlive a daemon.
         """
-        self.remove(container_id)
         directory = self._root / container_id
+        remove_tree(directory)
         (directory / "upper").mkdir(parents=True)
         if temporary:
             (directory / _TEMPORARY).touch()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,11 +53,18 @@ def _group(groups: list[list[str]], wanted: str) -> int:
     return int(row[2]) if row else int(wanted)
 
 
+@functools.lru_cache(maxsize=64)  # a thousand containers of an image have the same file
+def _rows(path: str, inode: int, changed: int, size: int) -> list[list[str]]:
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return [line.rstrip("\n").split(":") for line in file]
+
+
 def _lines(trees: Sequence[Path], name: str, fields: int) -> list[list[str]]:
     for tree in trees:
         try:
-            with open(inside(str(tree), name), encoding="utf-8", errors="replace") as file:
-                rows = [line.rstrip("\n").split(":") for line in file]
+            path = inside(str(tree), name)
+            status = os.stat(path)
+            rows = _rows(path, status.st_ino, status.st_mtime_ns, status.st_size)
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError:

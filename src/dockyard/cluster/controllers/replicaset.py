@@ -58,7 +58,7 @@ def reconcile(api: Api, rs: Manifest, shrinking: dict[str, float]) -> float | No
 
     `shrinking` has the monotonic time since when a ReplicaSet (by uid) has too many; losing it costs a delay.
     """
-    pods = claim(api, rs, "Pod")
+    pods = claim(api, rs, "Pod", read_only=True)
     active = [pod for pod in pods if is_active(pod)]
     problem: ApiError | None = None
     if len(active) <= rs["spec"]["replicas"]:

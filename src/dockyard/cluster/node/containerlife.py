@@ -51,19 +51,10 @@ async def start(worker: PodWorker, container: Container) -> None:
             container.restarts += 1
             # A kubelet sees to the Pod's volumes before it starts anything in it.
             worker.refresh_volumes()
-        container_id = worker.new_container_id()
-        prepared = await launch.prepare(
-            worker.node, worker.pod, container, image, worker.volumes, container_id
-        )
-        await _forget_previous(worker, container)
-        container.image, container.image_id = full_reference(container.spec["image"]), image.id
-        worker.prepared[container.name] = prepared
-        worker.report("Normal", "Created", "Container created", container)
-        if worker.stopping:
+        async with worker.node.places:
+            process = await _launch(worker, container, image)
+        if process is None:
             return
-        container.runs += 1
-        container.container_id = CONTAINERD + container_id
-        process = await launch.run(worker.node, prepared)
         _log(worker, container, process)
         await _started(worker, container, process)
     except ConfigError as error:
@@ -78,6 +69,23 @@ async def start(worker: PodWorker, container: Container) -> None:
     finally:
         container.busy = False
         worker.sync()
+
+
+async def _launch(worker: PodWorker, container: Container, image: Image) -> Process | None:
+    """Its process; None when the Pod has to end. Raises ConfigError, StartError."""
+    if worker.stopping:
+        return None
+    container_id = worker.new_container_id()
+    prepared = await launch.prepare(worker.node, worker.pod, container, image, worker.volumes, container_id)
+    await _forget_previous(worker, container)
+    container.image, container.image_id = full_reference(container.spec["image"]), image.id
+    worker.prepared[container.name] = prepared
+    worker.report("Normal", "Created", "Container created", container)
+    if worker.stopping:
+        return None
+    container.runs += 1
+    container.container_id = CONTAINERD + container_id
+    return await launch.run(worker.node, prepared)
 
 
 async def _image(worker: PodWorker, container: Container) -> Image | None:

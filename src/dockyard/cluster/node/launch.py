@@ -91,7 +91,11 @@ async def prepare(
     mounts += (Mount(path, termination_log),)
     security = spec.get("securityContext") or {}
     capabilities = security.get("capabilities") or {}
-    rootfs = await node.in_thread(node.runtime.snapshots.prepare, container_id, image)
+    snapshots = node.runtime.snapshots
+    if snapshots.is_quick:
+        rootfs = snapshots.prepare(container_id, image)
+    else:
+        rootfs = await node.in_thread(snapshots.prepare, container_id, image)
     described = ContainerSpec(
         id=container_id,
         rootfs=rootfs,

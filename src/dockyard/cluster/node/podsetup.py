@@ -36,7 +36,8 @@ async def set_up(worker: PodWorker) -> None:
     delay = _MOUNT_FIRST
     while True:
         try:
-            worker.volumes.set_up(worker.pod)
+            async with worker.node.places:
+                worker.volumes.set_up(worker.pod)
             break
         except VolumeError as error:
             worker.report("Warning", "FailedMount", str(error))

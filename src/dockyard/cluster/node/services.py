@@ -16,6 +16,8 @@ from dockyard.wire.clock import Clock
 
 COMPONENT = "kubelet"
 GROUP = "cluster"  # the one network that all Pods share
+# So many Pods of a node are set up at a time: more are no faster, and keep clients and controllers waiting.
+AT_A_TIME = 16
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Node:
     taints: Sequence[Manifest] = ()
     # How calls that touch the disk for long are made, so that they don't hold up the loop.
     in_thread: Callable[..., Awaitable[Any]] = asyncio.to_thread
+    # Whoever works for a Pod that starts takes a place.
+    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_A_TIME))
 
     @property
     def host_paths(self) -> HostPaths:

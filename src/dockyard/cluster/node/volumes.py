@@ -188,7 +188,8 @@ def _failed(volume: Manifest, why: str) -> str:
 def _write(path: Path, files: dict[str, File]) -> None:
     """Show exactly these files under `path`, in one step; a volume that is right is left alone."""
     link = path / _CURRENT
-    if link.is_symlink() and _content(path / os.readlink(link)) == files:
+    old = path / os.readlink(link) if link.is_symlink() else None
+    if old is not None and _content(old) == files:
         return
     path.mkdir(parents=True, exist_ok=True)
     number = 0
@@ -196,22 +197,20 @@ def _write(path: Path, files: dict[str, File]) -> None:
         number += 1
     fresh.mkdir()
     for name, file in files.items():
-        target = fresh / name
         if "/" in name:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(file.content)
-        target.chmod(file.mode)
-    old = path / os.readlink(link) if link.is_symlink() else None
+            (fresh / name).parent.mkdir(parents=True, exist_ok=True)
+        with open(fresh / name, "xb") as target:
+            target.write(file.content)
+            os.fchmod(target.fileno(), file.mode)
     swap = path / "..data_tmp"
     swap.symlink_to(fresh.name)
     swap.rename(link)
+    present = {name for name in os.listdir(path) if not name.startswith("..")}
     wanted = {name.split("/")[0] for name in files}
-    for name in wanted:
-        if not (path / name).is_symlink():
-            (path / name).symlink_to(f"{_CURRENT}/{name}")
-    for present in list(path.iterdir()):
-        if not present.name.startswith("..") and present.name not in wanted:
-            present.unlink()
+    for name in wanted - present:
+        os.symlink(f"{_CURRENT}/{name}", f"{path}/{name}")
+    for name in present - wanted:
+        os.unlink(f"{path}/{name}")
     if old is not None:
         shutil.rmtree(old, ignore_errors=True)
 

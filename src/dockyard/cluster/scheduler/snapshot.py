@@ -29,7 +29,8 @@ class PodFacts:
         self.labels: Labels = metadata.get("labels") or {}
         self.leaving = is_terminating(pod)
         self.priority: int = pod["spec"].get("priority") or 0
-        if known is not None and known.pod["spec"] == pod["spec"] and known.labels == self.labels:
+        self.alike = known is not None and known.pod["spec"] == pod["spec"] and known.labels == self.labels
+        if known is not None and self.alike:
             for name in ("wanted", "usual", "ports", "terms"):
                 if name in known.__dict__:
                     self.__dict__[name] = known.__dict__[name]
@@ -108,6 +109,12 @@ class NodeState:
 
     def put(self, pod: PodFacts) -> None:
         """Add the Pod, or take over what is new about it."""
+        known = self.pods.get(pod.uid)
+        if known is not None and pod.alike and pod.leaving == known.leaving:
+            self.pods[pod.uid] = pod  # nothing that is counted has changed
+            if pod.uid in self.choosy:
+                self.choosy[pod.uid] = pod
+            return
         self.drop(pod.uid)
         self.pods[pod.uid] = pod
         self._recount(pod, 1)
