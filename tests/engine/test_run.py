@@ -25,6 +25,11 @@ def test_failing_run_raises_with_its_exit_code_and_stderr(client: docker.DockerC
     assert failure.value.stderr == b"why\n"
 
 
+def test_files_can_be_given_away_whoever_runs_the_engine(client: docker.DockerClient) -> None:
+    script = "touch /f && chown 1000:1000 /f && chown -h 7 /f && echo done"
+    assert client.containers.run("busybox", ["sh", "-c", script], remove=True) == b"done\n"
+
+
 def test_missing_image_is_reported_as_such(client: docker.DockerClient) -> None:
     with pytest.raises(docker.errors.ImageNotFound):
         client.containers.create("no-such-image:9", "true")

@@ -74,3 +74,10 @@ def test_everything_else_is_let_through(calls: Calls) -> None:
 def test_unknown_machine_is_named() -> None:
     with pytest.raises(OSError, match="riscv64"):
         calls_of("riscv64")
+
+
+@pytest.mark.parametrize("calls", [X86_64, ARM64], ids=["x86_64", "arm64"])
+def test_chown_does_nothing_where_there_is_one_user(calls: Calls) -> None:
+    for number in calls.chown:
+        assert verdict(program(calls, one_user=True), calls.audit_arch, number, 3, 1000, 1000) == 0x00050000
+        assert verdict(program(calls), calls.audit_arch, number, 3, 1000, 1000) == ALLOW

@@ -14,6 +14,7 @@ from typing import Any
 from dockyard.cluster import (
     admission,
     allocation,
+    binding,
     deletion,
     ephemeral,
     metadata,
@@ -331,21 +332,8 @@ class Api:
             (preconditions or {}).get("resourceVersion"),
         )
         deletion.check_preconditions(row, obj, options)
-        meta = obj["metadata"]
-        grace = deletion.grace_period(row, obj, options)
-        if "deletionTimestamp" in meta:
-            grace = min(grace, meta.get("deletionGracePeriodSeconds", 0))
-            if grace_period_seconds is None and grace > 0:
-                return obj, False  # already on its way
-        meta["finalizers"] = deletion.finalizers_for(row, obj, propagation_policy)
-        started = meta.get("deletionTimestamp")
-        graceful = row.kind != "Namespace"  # which has a deletionTimestamp and no grace period
-        if started is None or (graceful and grace != meta.get("deletionGracePeriodSeconds")):
-            meta["deletionTimestamp"] = rfc3339(self.clock.now() + grace)
-            if graceful:
-                meta["deletionGracePeriodSeconds"] = grace
-            if "generation" in meta:
-                meta["generation"] += 1
+        if not deletion.begin(row, obj, options, self.clock.now()):
+            return obj, False  # already on its way
         if row.kind == "Namespace":
             obj["status"] = {**obj.get("status", {}), "phase": "Terminating"}
         elif row.kind == "CustomResourceDefinition":
@@ -370,26 +358,7 @@ class Api:
         row = self.kinds["Pod"]
         record = self._record(row, namespace, name)
         pod = _full(row, record)
-        if pod["spec"].get("nodeName"):
-            why = f'pod {name} is already assigned to node "{pod["spec"]["nodeName"]}"'
-            raise Conflict(f'Operation cannot be fulfilled on pods/binding "{name}": {why}')
-        if "deletionTimestamp" in pod["metadata"]:
-            raise Conflict(
-                f'Operation cannot be fulfilled on pods/binding "{name}": pod {name} is being deleted'
-            )
-        pod["spec"]["nodeName"] = node
-        pod["status"].pop("nominatedNodeName", None)  # what was made free for it, it has now
-        conditions = pod["status"].setdefault("conditions", [])
-        conditions[:] = [condition for condition in conditions if condition["type"] != "PodScheduled"]
-        conditions.append(
-            {
-                "type": "PodScheduled",
-                "observedGeneration": pod["metadata"]["generation"],
-                "status": "True",
-                "lastProbeTime": None,
-                "lastTransitionTime": self.now(),
-            }
-        )
+        binding.assign(pod, node, self.now())
         self._store_change(row, record, pod, dry_run=False)
 
     def update_ephemeral_containers(

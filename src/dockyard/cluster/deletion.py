@@ -8,6 +8,7 @@ from typing import Any
 from dockyard.cluster.errors import Conflict, Invalid
 from dockyard.cluster.fields import FieldErrors
 from dockyard.cluster.kinds.kind import Kind
+from dockyard.wire.clock import rfc3339
 
 Manifest = dict[str, Any]
 
@@ -72,7 +73,27 @@ def check_preconditions(kind: Kind, obj: Manifest, options: DeleteOptions) -> No
         )
 
 
-def grace_period(kind: Kind, obj: Manifest, options: DeleteOptions) -> int:
+def begin(kind: Kind, obj: Manifest, options: DeleteOptions, now: float) -> bool:
+    """Mark the object as being deleted, `now` in Unix seconds; False when it is that already, as asked."""
+    meta = obj["metadata"]
+    grace = _grace_period(kind, obj, options)
+    if "deletionTimestamp" in meta:
+        grace = min(grace, meta.get("deletionGracePeriodSeconds", 0))
+        if options.grace_period_seconds is None and grace > 0:
+            return False
+    meta["finalizers"] = _finalizers_for(obj, options.propagation_policy)
+    graceful = kind.kind != "Namespace"  # which has a deletionTimestamp and no grace period
+    started = meta.get("deletionTimestamp")
+    if started is None or (graceful and grace != meta.get("deletionGracePeriodSeconds")):
+        meta["deletionTimestamp"] = rfc3339(now + grace)
+        if graceful:
+            meta["deletionGracePeriodSeconds"] = grace
+        if "generation" in meta:
+            meta["generation"] += 1
+    return True
+
+
+def _grace_period(kind: Kind, obj: Manifest, options: DeleteOptions) -> int:
     """The seconds a kubelet has to end the object; 0 for all that no kubelet runs."""
     if kind.kind != "Pod":
         return 0
@@ -84,7 +105,7 @@ def grace_period(kind: Kind, obj: Manifest, options: DeleteOptions) -> int:
     return 1 if seconds < 0 else int(seconds)
 
 
-def finalizers_for(kind: Kind, obj: Manifest, policy: str | None) -> list[str]:
+def _finalizers_for(obj: Manifest, policy: str | None) -> list[str]:
     """The finalizers under a policy: the garbage collector acts on the two that belong to it."""
     current = list(obj["metadata"].get("finalizers") or ())
     if policy is None:

@@ -50,7 +50,8 @@ def become(plan: Plan, stdio: list[int], channel: socket.socket) -> NoReturn:
         privileged = plan["style"] == "namespaces" and not plan["no_new_privileges"]
         if plan["network"] and privileged:
             step = "filter"
-            fds.append(seccomp.install(privileged=True))
+            # Differs: a plain user's containers have one user; chown says that it worked and changes nothing.
+            fds.append(seccomp.install(privileged=True, one_user=plan["user_namespace"]))
         step = "user"
         if plan["style"] == "namespaces":
             _drop_capabilities(plan["capabilities"])
@@ -62,7 +63,7 @@ def become(plan: Plan, stdio: list[int], channel: socket.socket) -> NoReturn:
         if not privileged:
             libc.prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
             if plan["network"]:
-                fds.append(seccomp.install(traced=plan["tracer"]))
+                fds.append(seccomp.install(traced=plan["tracer"], one_user=plan["user_namespace"]))
         _report(channel, {"ready": True}, fds)
         for fd in fds:
             os.close(fd)

@@ -18,10 +18,15 @@ class Calls(NamedTuple):
     connect: int
     listen: int
     sendto: int
+    chown: tuple[int, ...]  # every call that gives a file to somebody
 
 
-X86_64 = Calls(0xC000003E, seccomp=317, socket=41, bind=49, connect=42, listen=50, sendto=44)
-ARM64 = Calls(0xC00000B7, seccomp=277, socket=198, bind=200, connect=203, listen=201, sendto=206)
+X86_64 = Calls(
+    0xC000003E, seccomp=317, socket=41, bind=49, connect=42, listen=50, sendto=44, chown=(92, 93, 94, 260)
+)
+ARM64 = Calls(
+    0xC00000B7, seccomp=277, socket=198, bind=200, connect=203, listen=201, sendto=206, chown=(54, 55)
+)
 
 # io_uring connects without a system call that a filter could see. The numbers are the same everywhere.
 IO_URING = (425, 426, 427)
@@ -58,7 +63,7 @@ def calls_of(machine: str) -> Calls:
     raise OSError(errno.ENOSYS, f"the virtual network knows x86_64 and aarch64, not {machine}")
 
 
-def program(calls: Calls, *, traced: bool = False) -> bytes:
+def program(calls: Calls, *, traced: bool = False, one_user: bool = False) -> bytes:
     """Return the BPF program for `calls`: an array of struct sock_filter.
 
     socket() is sent on for the internet families only; bind, connect, listen always, since a filter cannot
@@ -66,6 +71,9 @@ def program(calls: Calls, *, traced: bool = False) -> bytes:
 
     With `traced`, a tracer (proot) translates the paths of unix sockets, which it never gets to see when a
     call is sent on to us: calls whose address is as long as no internet address are left to it.
+
+    With `one_user`, every chown() succeeds and does nothing: where a single user exists, the kernel would
+    refuse all others, and with them `tar`, package managers and many a Dockerfile.
     """
 
     def argument(index: int, high: bool = False) -> int:
@@ -88,6 +96,8 @@ def program(calls: Calls, *, traced: bool = False) -> bytes:
         emit(_JSET, X32_BIT, "refuse", "")
     for number in IO_URING:
         emit(_JEQ, number, "refuse", "")
+    for number in calls.chown if one_user else ():
+        emit(_JEQ, number, "pretend", "")
     for number in (calls.bind, calls.connect):
         emit(_JEQ, number, "address" if traced else "notify", "")
     emit(_JEQ, calls.listen, "notify", "")
@@ -108,6 +118,8 @@ def program(calls: Calls, *, traced: bool = False) -> bytes:
     emit(_JGT, _UNIX_LENGTH, "notify", "allow")
     label("refuse")
     emit(_RETURN, _ERRNO | errno.ENOSYS)
+    label("pretend")
+    emit(_RETURN, _ERRNO | 0)
     label("notify")
     emit(_RETURN, _NOTIFY)
     label("allow")
@@ -122,7 +134,7 @@ def program(calls: Calls, *, traced: bool = False) -> bytes:
     )
 
 
-def install(*, traced: bool = False, privileged: bool = False) -> int:
+def install(*, traced: bool = False, privileged: bool = False, one_user: bool = False) -> int:
     """Put the calling thread under the filter for ever and return the listener (close-on-exec).
 
     To be called in a forked child right before exec: from here on its own socket calls wait for a supervisor.
@@ -131,7 +143,7 @@ def install(*, traced: bool = False, privileged: bool = False) -> int:
     already under a filter with a listener.
     """
     calls = calls_of(platform.machine())
-    code = program(calls, traced=traced)
+    code = program(calls, traced=traced, one_user=one_user)
     buffer = ctypes.create_string_buffer(code, len(code))
     fprog = _Program(len(code) // 8, ctypes.addressof(buffer))
     if not privileged and _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:

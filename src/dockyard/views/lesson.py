@@ -30,7 +30,9 @@ def show_lesson(
     fast = "Know this already? Fix an exercise without reading; if its check passes, go on." if rows else ""
     lines = [able, facts, needs, *remarks, fast]
     html = box(
-        line(head, strong=True), *(line(text) for text in lines if text), html_table(rows) if rows else ""
+        line(head, strong=True),
+        *(markdown(text) if text in (able, needs) else line(text) for text in lines if text),
+        html_table(rows) if rows else "",
     )
     text = "\n".join([head, *(text for text in lines if text), text_table(rows) if rows else ""])
     return Page(html, text.rstrip())

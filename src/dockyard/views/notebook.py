@@ -228,7 +228,7 @@ class Notebook:
         )
         if exercise.on != "cluster":
             return said
-        return f"Now on stage: {'; '.join(said.split(chr(10)))}" if said else ""
+        return f"Now on stage: {'; '.join(said.rstrip().split(chr(10)))}." if said else ""
 
     # Judging
 

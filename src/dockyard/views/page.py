@@ -46,7 +46,7 @@ def line(text: str, *, strong: bool = False) -> str:
 
 def block(text: str) -> str:
     """Preformatted text, as a terminal shows it."""
-    return f"<pre>{escape(text)}</pre>"
+    return f'<pre style="font-family: monospace">{escape(text)}</pre>'
 
 
 def details(summary: str, html: str) -> str:

@@ -46,10 +46,12 @@ def play(acting: Callable[[], None], kubectl: Kubectl) -> Play:
         for step in steps:
             arguments = [argument.replace("NAMESPACE", name) for argument in step["args"]]
             done = kubectl.run("-n", name, *arguments, stdin=step["stdin"])
+            # `kubectl describe` shows maps of Go, in whatever order they come.
+            form = _ageless_lines if "describe" in arguments else _ageless
             ours: Manifest = {"rc": done.returncode}
-            ours |= {"stdout": _ageless(done.stdout), "stderr": _ageless(done.stderr)}
-            shown: Manifest = {"rc": step["rc"]}
-            shown |= {key: _ageless(step[key].replace("NAMESPACE", name)) for key in ("stdout", "stderr")}
+            ours |= {"stdout": form(done.stdout), "stderr": _ageless(done.stderr)}
+            shown: Manifest = {"rc": step["rc"], "stdout": form(step["stdout"].replace("NAMESPACE", name))}
+            shown["stderr"] = _ageless(step["stderr"].replace("NAMESPACE", name))
             found.append((ours, shown))
             acting()
         return found
@@ -59,3 +61,7 @@ def play(acting: Callable[[], None], kubectl: Kubectl) -> Play:
 
 def _ageless(text: str) -> str:
     return re.sub(r"  +\d+s$", "  AGE", text, flags=re.MULTILINE)
+
+
+def _ageless_lines(text: str) -> list[str]:
+    return sorted(_ageless(text).splitlines())
