@@ -295,8 +295,8 @@ def a_leak_stays_at_home(trial: Trial) -> None:
     running = _scripted(trial, "e3/run.sh")
     _serves(trial, running)
     began = running.state()["StartedAt"]
-    with trial.load(f"{running.url}/report?megabytes={REPORT}", rate=6, count=12, timeout=5) as load:
-        load.collect(12, within=15)
+    with trial.load(f"{running.url}/report?megabytes={REPORT}", rate=6, count=12, timeout=20) as load:
+        load.collect(12, within=30)
     alive = running.state()
     trial.require(
         "steady",

@@ -71,7 +71,7 @@ def rotates_the_password(trial: Trial) -> None:
     opens, shut = _opens(trial, USER, OLD), _opens(trial, USER, new)
     trial.require(
         "serves",
-        trial.available("till", within=60) and opens and shut is False,
+        trial.available("till", within=60) and opens and shut is False and trial.until(lambda: trial.request("http://till/").ok, within=15),
         observed="; ".join(trial.live.warnings()[:2]) or "the database does not ask for the password",
         hint=f"`kubectl -n {trial.namespace} describe pod -l app=till`, and `logs`",
     )
