@@ -216,6 +216,22 @@ def test_typed_objects_are_created(k: Kubectl) -> None:
     k("delete", "configmap,secret,job,cronjob,role,rolebinding,quota,ingress,pdb", "made")
 
 
+def test_autoscaling_is_asked_for_in_its_first_version(k: Kubectl, web: str) -> None:
+    made = k("autoscale", "deployment", web, "--min=2", "--max=4", "--cpu-percent=50")
+    assert made == "horizontalpodautoscaler.autoscaling/web autoscaled\n"
+    spec = read(k, "hpa", web)["spec"]
+    assert spec["metrics"] == [
+        {
+            "type": "Resource",
+            "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}},
+        }
+    ]
+    first = read(k, "horizontalpodautoscalers.v1.autoscaling", web)
+    assert first["apiVersion"] == "autoscaling/v1"
+    assert first["spec"]["targetCPUUtilizationPercentage"] == 50
+    k("delete", "hpa", web)
+
+
 @pytest.mark.embedded("it takes the Pods of others off a node")
 def test_drained_node_has_no_pods(k: Kubectl, pod: str) -> None:
     node = read(k, "pod", pod)["spec"]["nodeName"]
