@@ -178,6 +178,13 @@ def test_attach_hands_input_to_the_first_process(k: Kubectl, pod: str) -> None:
         process.kill()
 
 
+def test_program_of_ones_own_reads_what_is_typed(k: Kubectl) -> None:
+    arguments = ("run", "typed", "--rm", "-i", "--image=busybox", "--restart=Never", "--", "cat")
+    done = k.run(*arguments, stdin="read me\n")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == 'read me\npod "typed" deleted\n'
+
+
 def test_ports_are_forwarded_to_a_service(k: Kubectl, pod: str) -> None:
     argv = [str(k.program), "-n", k.namespace, "port-forward", "service/web", ":80"]
     with subprocess.Popen(argv, env=k.environment, stdout=subprocess.PIPE, text=True) as process:
