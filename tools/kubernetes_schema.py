@@ -22,6 +22,7 @@ from dockyard.cluster.kinds import KINDS
 SOURCE = "kubernetes_validate/kubernetes-json-schema/v1.36.0-local/_definitions.json"
 TARGET = Path(__file__).parent.parent / "src/dockyard/cluster/data"
 EXTRA_KINDS = (
+    ("autoscaling", "v1", "HorizontalPodAutoscaler"),
     ("autoscaling", "v1", "Scale"),
     ("", "v1", "Binding"),
     ("policy", "v1", "Eviction"),

@@ -31,18 +31,23 @@ class Kubectl:
     kubeconfig: Path
     cache: Path
     namespace: str = "default"
+    program: Path = KUBECTL
 
-    def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """Run kubectl and return what it printed, whatever its exit code."""
-        environment = {
+    @property
+    def environment(self) -> dict[str, str]:
+        """What kubectl, and whoever reads a kubeconfig like it, is started with."""
+        return {
             "PATH": os.environ["PATH"],
             "KUBECONFIG": str(self.kubeconfig),
             "KUBECACHEDIR": str(self.cache),
             "HOME": str(self.cache),
         }
-        argv = [str(KUBECTL), "-n", self.namespace, *arguments]
+
+    def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Run kubectl and return what it printed, whatever its exit code."""
+        argv = [str(self.program), "-n", self.namespace, *arguments]
         return subprocess.run(
-            argv, input=stdin, capture_output=True, text=True, env=environment, timeout=60, check=False
+            argv, input=stdin, capture_output=True, text=True, env=self.environment, timeout=60, check=False
         )
 
     def __call__(self, *arguments: str, stdin: str = "") -> str:

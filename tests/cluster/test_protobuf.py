@@ -31,6 +31,26 @@ def test_body_means_its_json(recorded: dict[str, Any]) -> None:
     assert meaning(protobuf.decode(body)) == meaning(recorded["json"])
 
 
+def test_older_version_has_fields_of_its_own() -> None:
+    def field(number: int, data: bytes) -> bytes:
+        return bytes([number << 3 | 2, len(data)]) + data
+
+    target = field(1, b"Deployment") + field(2, b"web") + field(3, b"apps/v1")
+    spec = field(1, target) + b"\x18\x03" + b"\x20\x32"  # maxReplicas 3, target 50 %
+    type_ = field(1, b"autoscaling/v1") + field(2, b"HorizontalPodAutoscaler")
+    body = b"k8s\0" + field(1, type_) + field(2, field(1, field(1, b"web")) + field(2, spec))
+    assert protobuf.decode(body) == {
+        "apiVersion": "autoscaling/v1",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "web"},
+        "spec": {
+            "scaleTargetRef": {"kind": "Deployment", "name": "web", "apiVersion": "apps/v1"},
+            "maxReplicas": 3,
+            "targetCPUUtilizationPercentage": 50,
+        },
+    }
+
+
 def test_recordings_are_found() -> None:
     assert len(RECORDED) >= 25
 

@@ -38,7 +38,7 @@ from dockyard.cluster.errors import (
     ServiceUnavailable,
 )
 from dockyard.cluster.fields import FieldErrors
-from dockyard.cluster.kinds import COMPUTED, KINDS, Kinds
+from dockyard.cluster.kinds import COMPUTED, KINDS, OLDER, Kinds
 from dockyard.cluster.kinds.kind import Kind
 from dockyard.cluster.metrics.readings import Readings
 from dockyard.cluster.ownership import Manager
@@ -73,7 +73,7 @@ class Api:
         self.tokens = Tokens(self, token_key or signing_key(None))
         self._guard: Guard | None = None
         self._recorder = recorder.Recorder(self)
-        self.kinds = Kinds(KINDS, COMPUTED)
+        self.kinds = Kinds(KINDS, (*COMPUTED, *OLDER))
         registration.follow(self.kinds, store)
         self.readings = Readings()  # what metrics-server knows
 
@@ -275,11 +275,12 @@ class Api:
         dry_run: bool = False,
         check: Check | None = None,
         manager: Manager | None = None,
+        version: Kind | None = None,
     ) -> Manifest:
         """Change an object by a patch; `patch_type` is json, merge or strategic.
 
         `subresource` may be status, scale or ephemeralcontainers. `check` sees the patched and the stored
-        object before the write.
+        object before the write. A patch for another than the stored version says `version`.
         Raises NotFound, Conflict, Invalid, BadRequest.
         """
         row = self.kinds[kind]
@@ -289,7 +290,8 @@ class Api:
             current = scale.of(row, old)
             new = patches.apply(scale.SCALE, current, patch, patch_type)
             return self.update_scale(kind, name, new, namespace=namespace, dry_run=dry_run, manager=manager)
-        new = patches.apply(row, _full(row, record), patch, patch_type)
+        seen = version or row
+        new = patches.apply(seen, seen.show(_full(row, record)), patch, patch_type)
         if new.get("metadata", {}).get("name") != name:
             raise BadRequest(
                 f"the name of the object ({new.get('metadata', {}).get('name', '')}) does not "
@@ -298,6 +300,7 @@ class Api:
             )
         if check:
             check(new, old)
+        new = seen.read(new)
         if subresource == "status":
             return self.update_status(kind, new, dry_run=dry_run, manager=manager)
         if subresource == "ephemeralcontainers":

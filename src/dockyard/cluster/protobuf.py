@@ -16,6 +16,8 @@ from dockyard.wire.clock import rfc3339
 Manifest = dict[str, Any]
 
 _MAGIC = b"k8s\x00"
+# Where two versions of a kind differ in their fields.
+_OLDER = {("autoscaling/v1", "HorizontalPodAutoscaler"): "HorizontalPodAutoscalerV1"}
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
@@ -64,9 +66,10 @@ def _object(envelope: bytes) -> Manifest:
             api_version, kind = meta.get(1, b"").decode(), meta.get(2, b"").decode()
         elif number == 2 and isinstance(value, bytes):
             raw = value
-    if kind not in _messages():
+    message = _OLDER.get((api_version, kind), kind)
+    if message not in _messages():
         raise MalformedError(f"protobuf bodies of kind {kind!r} are not supported by dockyard: send JSON")
-    return {"apiVersion": api_version, "kind": kind, **_message(kind, raw)}
+    return {"apiVersion": api_version, "kind": kind, **_message(message, raw)}
 
 
 def _message(name: str, data: bytes) -> Manifest:

@@ -136,6 +136,9 @@ JobTemplateSpec: 1 metadata ObjectMeta, 2 spec JobSpec
 HorizontalPodAutoscaler: 1 metadata ObjectMeta, 2 spec HorizontalPodAutoscalerSpec, 3 status -
 HorizontalPodAutoscalerSpec: 1 scaleTargetRef ScaleTarget, 2 minReplicas i*, 3 maxReplicas i,
     4 metrics [MetricSpec
+HorizontalPodAutoscalerV1: 1 metadata ObjectMeta, 2 spec HorizontalPodAutoscalerSpecV1, 3 status -
+HorizontalPodAutoscalerSpecV1: 1 scaleTargetRef ScaleTarget, 2 minReplicas i*, 3 maxReplicas i,
+    4 targetCPUUtilizationPercentage i*
 ScaleTarget: 1 kind s, 2 name s, 3 apiVersion s
 MetricSpec: 1 type s, 4 resource ResourceMetric*
 ResourceMetric: 1 name s, 2 target MetricTarget

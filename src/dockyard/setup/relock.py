@@ -21,6 +21,9 @@ def main() -> int:
     for group in ("test", "lint", "setup"):
         sources = ["--group", f"pyproject.toml:{group}", "-c", "locks/course.txt"]
         compile_lock(project, locks / f"{group}.txt", sources, f"the group {group} of pyproject.toml", extra)
+    # Only the binaries inside are wanted, not what those packages are for.
+    sources = ["--group", "pyproject.toml:clients", "--no-deps"]
+    compile_lock(project, locks / "clients.txt", sources, "the group clients of pyproject.toml", extra)
     # What a learner's Dockerfile installs: the apps' requirements and those of the exercises.
     patterns = ("course/apps/*/requirements*.txt", "course/*/lab/**/requirements*.txt")
     found = {str(path.relative_to(project)) for pattern in patterns for path in project.glob(pattern)}

@@ -17,7 +17,11 @@ Manifest = dict[str, Any]
 _MOST_DEPTH = 500
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 _SCHEME = '"k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30"'
-_GONE_VERSIONS = ("extensions/v1beta1", "apps/v1beta1", "apps/v1beta2", "policy/v1beta1", "batch/v1beta1")
+# Of which upstream's scheme has conversions: those that are gone, and those beside the stored one.
+_OTHER_VERSIONS = (
+    *("extensions/v1beta1", "apps/v1beta1", "apps/v1beta2", "policy/v1beta1", "batch/v1beta1"),
+    *("autoscaling/v1", "autoscaling/v2"),
+)
 _INTO_HEAD = 'Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; '
 _INTO = _INTO_HEAD + 'Kind string "json:\\"kind,omitempty\\"" }'
 
@@ -45,6 +49,7 @@ def read_object(kind: Kind, body: bytes, content_type: str, validation: str) -> 
         decoded = decoder.decode(kind, obj)
     except WrongTypeError as error:
         raise BadRequest(_cannot(kind.kind, kind.version, kind, str(error))) from None
+    decoded = kind.read(decoded)
     if validation == "Ignore":
         return Decoded(decoded, [])
     is_json = media_type(content_type) in ("", "application/json")
@@ -159,7 +164,7 @@ def check_kind(kind: Kind, obj: Manifest) -> None:
     if name == kind.kind and version == kind.api_version:
         return
     short = str(version).rpartition("/")[2]
-    if name == kind.kind and version in _GONE_VERSIONS:
+    if name == kind.kind and version in _OTHER_VERSIONS:
         raise BadRequest(
             f"the API version in the data ({version}) does not match the expected API version "
             f"({kind.api_version})"

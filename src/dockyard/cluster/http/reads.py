@@ -39,6 +39,8 @@ def render(api: Api, kind: Kind, obj: Manifest, form: Form, request: Request, st
         obj = tables.table(kind, [obj], api.clock.now(), obj["metadata"]["resourceVersion"], include)
     elif form is Form.METADATA:
         obj = metadata_only(obj)
+    elif obj.get("kind") == kind.kind:
+        obj = kind.show(obj)
     return json_response(obj, status, [("Cache-Control", "no-cache, private")])
 
 
@@ -101,6 +103,11 @@ def list_many(api: Api, target: Target, request: Request, options: ListOptions) 
 
 def _plain_list(kind: Kind, metadata: Manifest, records: list[Record]) -> Response:
     head = {"kind": kind.list_kind, "apiVersion": kind.api_version, "metadata": metadata}
+    if kind.conversion is not None:
+        items = [kind.show(record.load()) for record in records]
+        for item in items:
+            del item["apiVersion"]  # as below
+        return json_response({**head, "items": items}, 200, _HEADERS[1:])
     opening = json.dumps(head, separators=(",", ":")).encode()[:-1] + b',"items":['
     # The stored bytes are what goes out: items of a list carry no kind and apiVersion.
     return Response(200, _HEADERS, opening + b",".join(record.body for record in records) + b"]}\n")

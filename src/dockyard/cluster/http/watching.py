@@ -133,6 +133,8 @@ class _Writer:
         self._columns_sent = False
 
     def line(self, change: Change) -> bytes:
+        if self._form is Form.OBJECT and self._kind.conversion is not None:
+            return _event(change.type, self._kind.show(change.object))
         if self._form is Form.OBJECT:
             return b'{"type":"%s","object":%s}\n' % (change.type.encode(), change.body)
         obj = change.object

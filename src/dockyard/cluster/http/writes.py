@@ -158,6 +158,7 @@ async def patch(api: Api, target: Target, request: Request) -> Response:
         dry_run=options.dry_run,
         check=check,
         manager=updater(request, target, options.field_manager),
+        version=kind,
     )
     if target.subresource == "scale":
         return json_response(made)
@@ -169,7 +170,7 @@ async def apply(api: Api, target: Target, request: Request, body: bytes) -> Resp
     form = choose(request.headers.get("accept"))
     options = write_options(request.query, "PatchOptions", applying=True)
     kind = target.kind
-    config = read_configuration(kind, target, body)
+    config = kind.read(read_configuration(kind, target, body))
     before = _before(api, target)
     made, created = api.apply(
         kind.id,
@@ -188,7 +189,10 @@ async def apply(api: Api, target: Target, request: Request, body: bytes) -> Resp
 def updater(request: Request, target: Target, named: str) -> Manager:
     """Who writes: the manager that the request names, or the client's own name."""
     name = named or (request.headers.get("user-agent") or "unknown").partition("/")[0][:128]
-    return Manager(name, "Update", target.kind.api_version, target.subresource)
+    # Differs: managedFields name autoscaling/v2 and its fields also for those who write autoscaling/v1.
+    kind = target.kind
+    version = kind.conversion.stored if kind.conversion else kind.api_version
+    return Manager(name, "Update", version, target.subresource)
 
 
 def _bad_patch(shown: str, problem: str) -> Invalid:
@@ -260,7 +264,8 @@ async def delete_many(api: Api, target: Target, request: Request) -> Response:
             propagation_policy=options.propagation_policy,
             dry_run=options.dry_run,
         )
-        items.append({key: value for key, value in last.items() if key not in ("kind", "apiVersion")})
+        shown = kind.show(last)
+        items.append({key: value for key, value in shown.items() if key not in ("kind", "apiVersion")})
     metadata = {"resourceVersion": str(api.store.revision)}
     return json_response(
         {"kind": kind.list_kind, "apiVersion": kind.api_version, "metadata": metadata, "items": items}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from dockyard.cluster.conversion import Conversion
 from dockyard.cluster.fields import FieldErrors
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Kind:
     begin: Callable[[Manifest], None] | None = None  # completes the status that a new object starts with
     prepare: Callable[[Manifest, Manifest], None] | None = None  # sets what the server counts: (new, old)
     singular_name: str | None = None  # where it isn't the kind in lower case
+    conversion: Conversion | None = field(default=None, compare=False)  # for a version that is not stored
     custom: CustomKind | None = field(default=None, compare=False)  # for what a CustomResourceDefinition adds
     extra: Manifest = field(default_factory=dict, compare=False)
 
@@ -67,6 +69,14 @@ class Kind:
     def id(self) -> str:
         """What the verbs call this kind in this version; the versions of a custom kind share their `key`."""
         return f"{self.qualified}/{self.version}" if self.custom else self.kind
+
+    def show(self, obj: Manifest) -> Manifest:
+        """A stored object, in this version."""
+        return self.conversion.show(obj) if self.conversion else obj
+
+    def read(self, obj: Manifest) -> Manifest:
+        """An object of this version, as it is stored."""
+        return self.conversion.read(obj) if self.conversion else obj
 
     @cached_property
     def singular(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dockyard.cluster import conversion
 from dockyard.cluster.defaults import others, services, workloads
 from dockyard.cluster.kinds.kind import Kind
 from dockyard.cluster.validation import policy, storage
@@ -151,5 +152,19 @@ ROWS = (
         namespaced=False,
         short_names=("sc",),
         returns_deleted=True,
+    ),
+)
+
+# Older versions of the same, shown to those who ask for them.
+OLDER = (
+    Kind(
+        "autoscaling",
+        "v1",
+        "HorizontalPodAutoscaler",
+        "horizontalpodautoscalers",
+        conversion=conversion.AUTOSCALER,
+        short_names=("hpa",),
+        categories=("all",),
+        subresources=("status",),
     ),
 )

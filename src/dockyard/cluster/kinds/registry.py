@@ -14,11 +14,11 @@ class Kinds(Mapping[str, Kind]):
     the kinds.
     """
 
-    def __init__(self, built_in: Mapping[str, Kind], computed: Iterable[Kind] = ()) -> None:
-        """`computed` are kinds that the API shows and nobody stores, such as the metrics of a Pod."""
+    def __init__(self, built_in: Mapping[str, Kind], unstored: Iterable[Kind] = ()) -> None:
+        """`unstored` are kinds that the API shows and nobody stores: metrics of a Pod, older versions."""
         self.revision = 0
         self._built_in = dict(built_in)
-        self._computed = tuple(computed)
+        self._unstored = tuple(unstored)
         self._custom: dict[str, tuple[Kind, ...]] = {}  # by the name of its definition, the stored one first
         self._stored: dict[str, Kind] = {}
         self._named: dict[str, Kind] = {}
@@ -69,7 +69,7 @@ class Kinds(Mapping[str, Kind]):
     def _index(self) -> None:
         self._stored = dict(self._built_in)
         self._named = dict(self._built_in)
-        served = [*self._built_in.values(), *self._computed]
+        served = [*self._built_in.values(), *self._unstored]
         for _, rows in sorted(self._custom.items()):
             self._stored[rows[0].key] = self._named[rows[0].key] = rows[0]
             for row in rows:
