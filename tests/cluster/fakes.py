@@ -176,6 +176,9 @@ class FakeNetwork:
             else:
                 self.names.pop(name, None)
 
+    def set_alias(self, group: str, name: str, target: str) -> None:
+        pass
+
     def set_srv(self, group: str, name: str, targets: Sequence[tuple[str, int]]) -> None:
         self.srv[name] = targets
 

@@ -39,7 +39,7 @@ def service(name: str = "db", **spec: Any) -> Manifest:
 
 
 def test_a_service_has_one_name_and_one_record_a_named_port() -> None:
-    names, srv = records(service(ports=[{"name": "http", "port": 80}, {"port": 90}]), [])
+    names, srv, _ = records(service(ports=[{"name": "http", "port": 80}, {"port": 90}]), [])
     assert names == {"db.shop.svc.cluster.local": ("10.96.1.1",)}
     assert srv == {"_http._tcp.db.shop.svc.cluster.local": (("db.shop.svc.cluster.local", 80),)}
 
@@ -47,13 +47,18 @@ def test_a_service_has_one_name_and_one_record_a_named_port() -> None:
 def test_a_headless_service_names_its_ready_pods() -> None:
     named = endpoint("127.9.1.1") | {"hostname": "db-0"}
     found = made_slice(named, endpoint("127.9.1.2"), endpoint("127.9.1.3", ready=False))
-    names, srv = records(service(clusterIP="None"), [found])
+    names, srv, _ = records(service(clusterIP="None"), [found])
     assert names == {
         "db.shop.svc.cluster.local": ("127.9.1.1", "127.9.1.2"),
         "db-0.db.shop.svc.cluster.local": ("127.9.1.1",),
         "127-9-1-2.db.shop.svc.cluster.local": ("127.9.1.2",),
     }
     assert srv["_http._tcp.db.shop.svc.cluster.local"][0] == ("db-0.db.shop.svc.cluster.local", 8000)
+
+
+def test_an_external_name_is_another_name() -> None:
+    found = records(service(type="ExternalName", externalName="db.example.org", clusterIP=""), [])
+    assert found == ({}, {}, {"db.shop.svc.cluster.local": "db.example.org"})
 
 
 async def test_a_named_port_may_be_another_number_in_another_pod(tmp_path: Path) -> None:

@@ -170,6 +170,53 @@ async def test_other_names_go_to_the_machine_s_resolver(
     transport.close()
 
 
+def addresses_in(answer: bytes) -> tuple[int, list[bytes]]:
+    code, found = dns.answers(answer, dns.A, "")
+    return code, [record.data for record in found]
+
+
+async def test_an_alias_is_followed_inside_and_outside(tmp_path: Path) -> None:
+    loop = asyncio.get_running_loop()
+    transport, upstream = await loop.create_datagram_endpoint(
+        lambda: Upstream(False), local_addr=("127.0.0.1", 0)
+    )
+    resolv_conf = tmp_path / "resolv.conf"
+    resolv_conf.write_text("nameserver 127.0.0.1\n")
+    names = Names()
+    names.set_addresses("shop", {"db.shop.svc.cluster.local": ["10.96.0.3"]})
+    for alias, target in (
+        ("own", "db.shop.svc.cluster.local"),
+        ("again", "own"),
+        ("bank", "api.example.org"),
+        ("ghost", "nobody.shop.svc.cluster.local"),
+        ("ring", "gnir"),
+        ("gnir", "ring"),
+    ):
+        names.set_alias("shop", alias, target)
+    server = NameServer(
+        names,
+        lambda _: (frozenset(("shop",)), True),
+        resolv_conf,
+        upstream_port=transport.get_extra_info("sockname")[1],
+    )
+    await server.start("127.0.0.1", 0)
+    inside = (dns.NOERROR, [bytes((10, 96, 0, 3))])
+    assert addresses_in(await exchange(server.address, query("own"))) == inside
+    assert addresses_in(await exchange(server.address, query("again"))) == inside
+    assert upstream.asked == []
+    assert addresses_in(await exchange(server.address, query("bank"))) == (
+        dns.NOERROR,
+        [bytes((192, 0, 2, 1))],
+    )
+    assert upstream.asked == ["api.example.org"]
+    for name in ("ghost", "ring"):
+        assert addresses_in(await exchange(server.address, query(name))) == (dns.NXDOMAIN, [])
+    names.set_alias("shop", "own", "")
+    assert addresses_in(await exchange(server.address, query("own"))) == (dns.NXDOMAIN, [])
+    await server.close()
+    transport.close()
+
+
 async def test_machine_without_a_resolver_knows_no_other_names(tmp_path: Path) -> None:
     server = NameServer(Names(), lambda _: (frozenset(), True), tmp_path / "missing")
     await server.start("127.0.0.1", 0)

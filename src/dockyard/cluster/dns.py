@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from dockyard.cluster.api import Api
 from dockyard.cluster.manager import Controller, Key, KindController, key_of
@@ -22,19 +22,33 @@ class NameTable(Protocol):
 
     def set_names(self, group: str, names: Mapping[str, Sequence[str]]) -> None: ...
     def set_srv(self, group: str, name: str, targets: Sequence[tuple[str, int]]) -> None: ...
+    def set_alias(self, group: str, name: str, target: str) -> None: ...
 
 
-def records(service: Manifest, slices: Iterable[Manifest]) -> tuple[Names, Services]:
-    """Addresses by name and SRV targets by name, for one Service.
+class Records(NamedTuple):
+    """Addresses by name, SRV targets by name, and what a name stands for."""
 
-    A Service with an address has that; a headless one has its ready endpoints, each also under its hostname.
-    Differs: an ExternalName has no record, and there are no reverse and no `pod.cluster.local` names.
+    names: Names
+    srv: Services
+    aliases: dict[str, str]
+
+
+NOTHING = Records({}, {}, {})
+
+
+def records(service: Manifest, slices: Iterable[Manifest]) -> Records:
+    """What one Service is known by.
+
+    A Service with an address has that; a headless one has its ready endpoints, each also under its hostname;
+    an ExternalName is another name. Differs: there are no `pod.cluster.local` names.
     """
     metadata, spec = service["metadata"], service["spec"]
     own = f"{metadata['name']}.{metadata['namespace']}.{DOMAIN}"
+    if spec.get("type") == "ExternalName":
+        return Records({}, {}, {own: spec["externalName"]})
     address = spec.get("clusterIP")
     if not address:
-        return {}, {}
+        return NOTHING
     names: Names = {}
     srv: Services = {}
     if address != "None":
@@ -42,7 +56,7 @@ def records(service: Manifest, slices: Iterable[Manifest]) -> tuple[Names, Servi
         for port in spec.get("ports", ()):
             if port.get("name"):
                 srv[f"_{port['name']}._{port.get('protocol', 'TCP').lower()}.{own}"] = ((own, port["port"]),)
-        return names, srv
+        return Records(names, srv, {})
     every: list[str] = []
     targets: dict[str, list[tuple[str, int]]] = {}
     for found in slices:
@@ -58,7 +72,7 @@ def records(service: Manifest, slices: Iterable[Manifest]) -> tuple[Names, Servi
                     record = f"_{port['name']}._{port.get('protocol', 'TCP').lower()}.{own}"
                     targets.setdefault(record, []).append((host, port["port"]))
     names[own] = tuple(every)
-    return names, srv | {record: tuple(found) for record, found in targets.items()}
+    return Records(names, {record: tuple(found) for record, found in targets.items()}, {})
 
 
 class ClusterDns:
@@ -67,7 +81,7 @@ class ClusterDns:
     def __init__(self, api: Api, table: NameTable) -> None:
         self._api = api
         self._table = table
-        self._known: dict[Key, tuple[Names, Services]] = {}
+        self._known: dict[Key, Records] = {}
 
     def controller(self) -> Controller:
         """The loop that feeds the table."""
@@ -82,26 +96,30 @@ class ClusterDns:
             "Service",
             self._look,
             triggers={"EndpointSlice": service_of},
-            removed=lambda _, key: self._set(key, {}, {}),
+            removed=lambda _, key: self._set(key, NOTHING),
         )
 
     def _look(self, api: Api, service: Manifest) -> None:
         metadata = service["metadata"]
         slices = api.list("EndpointSlice", metadata["namespace"], labels={SERVICE_NAME: metadata["name"]})
-        self._set(key_of(service), *records(service, slices))
+        self._set(key_of(service), records(service, slices))
 
-    def _set(self, key: Key, names: Names, srv: Services) -> None:
-        old_names, old_srv = self._known.get(key, ({}, {}))
-        if (names, srv) == (old_names, old_srv):
+    def _set(self, key: Key, new: Records) -> None:
+        old = self._known.get(key, NOTHING)
+        if new == old:
             return
-        self._known[key] = (names, srv)
-        if not names and not srv:
+        self._known[key] = new
+        if new == NOTHING:
             del self._known[key]
-        gone: dict[str, tuple[str, ...]] = dict.fromkeys(old_names.keys() - names.keys(), ())
-        changed = {name: addresses for name, addresses in names.items() if old_names.get(name) != addresses}
+        gone: dict[str, tuple[str, ...]] = dict.fromkeys(old.names.keys() - new.names.keys(), ())
+        changed = {name: found for name, found in new.names.items() if old.names.get(name) != found}
         self._table.set_names(GROUP, gone | changed)
-        for record in old_srv.keys() - srv.keys():
+        for record in old.srv.keys() - new.srv.keys():
             self._table.set_srv(GROUP, record, ())
-        for record, targets in srv.items():
-            if old_srv.get(record) != targets:
+        for record, targets in new.srv.items():
+            if old.srv.get(record) != targets:
                 self._table.set_srv(GROUP, record, targets)
+        for name in old.aliases.keys() - new.aliases.keys():
+            self._table.set_alias(GROUP, name, "")
+        for name, target in new.aliases.items():
+            self._table.set_alias(GROUP, name, target)

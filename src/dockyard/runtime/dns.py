@@ -6,7 +6,7 @@ import logging
 import socket
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dockyard.runtime import dns_message as dns
 
@@ -15,6 +15,7 @@ logger = logging.getLogger(__name__)
 # Names below these never leave the machine, so a misspelt Service fails at once, also without a network.
 _OWN_DOMAINS = ("cluster.local", "internal", "svc")
 _UPSTREAM_SECONDS = 2.0
+_LONGEST_CHAIN = 8  # aliases of aliases; a ring of them ends here
 
 Asker = Callable[[str], tuple[frozenset[str], bool] | None]
 """Maps a source address to (groups, is it connected); None for one that is no sandbox's."""
@@ -26,6 +27,7 @@ class Names:
     def __init__(self) -> None:
         self._addresses: dict[str, dict[str, tuple[str, ...]]] = {}
         self._services: dict[str, dict[str, tuple[tuple[str, int], ...]]] = {}
+        self._aliases: dict[str, dict[str, str]] = {}
         self._turn = 0
 
     def set_addresses(self, group: str, names: Mapping[str, Sequence[str]]) -> None:
@@ -48,6 +50,26 @@ class Names:
             known[_canonical(name)] = tuple(targets)
         else:
             known.pop(_canonical(name), None)
+
+    def set_alias(self, group: str, name: str, target: str) -> None:
+        """Let a name stand for another one, of whomever; an empty target removes it."""
+        known = self._aliases.setdefault(group, {})
+        if target:
+            known[_canonical(name)] = _canonical(target)
+        else:
+            known.pop(_canonical(name), None)
+
+    def alias(self, name: str, groups: Iterable[str]) -> str | None:
+        """What a name stands for in these groups."""
+        return next(
+            (self._aliases[g][name] for g in sorted(groups) if name in self._aliases.get(g, {})), None
+        )
+
+    def addresses(self, name: str, groups: Iterable[str]) -> tuple[str, ...] | None:
+        """The addresses of a name in these groups; None for one that they don't have."""
+        return next(
+            (self._addresses[g][name] for g in sorted(groups) if name in self._addresses.get(g, {})), None
+        )
 
     def answer(self, question: dns.Question, groups: Iterable[str]) -> bytes | None:
         """Answer from the names of these groups; None for a name that they don't have."""
@@ -84,6 +106,14 @@ class Names:
         if labels[-1] == "127" or labels[-2:] == ["96", "10"]:
             return dns.respond(question, dns.NXDOMAIN)
         return None
+
+
+class Outside(NamedTuple):
+    """A question that only others can answer, about the name at the end of a chain of aliases."""
+
+    question: dns.Question
+    name: str
+    chain: tuple[dns.Record, ...] = ()
 
 
 class NameServer:
@@ -127,13 +157,13 @@ class NameServer:
     def receive(self, message: bytes, sender: tuple[str, int]) -> None:
         """Answer a datagram, at once if the name is ours."""
         reply = self._answer_locally(message, sender[0])
-        if isinstance(reply, dns.Question):
+        if isinstance(reply, Outside):
             self._run(self._forward_datagram(message, reply, sender))
         elif reply is not None and self._transport is not None:
             question = dns.parse_query(message)
             self._transport.sendto(dns.truncate(reply, question), sender)
 
-    def _answer_locally(self, message: bytes, address: str) -> bytes | dns.Question | None:
+    def _answer_locally(self, message: bytes, address: str) -> bytes | Outside | None:
         """Return the answer, nothing (lost), or the question if only others can answer it."""
         try:
             question = dns.parse_query(message)
@@ -145,17 +175,47 @@ class NameServer:
         groups, is_connected = asker
         if not is_connected:
             return None
+        target = self._names.alias(question.name, groups)
+        if target is not None:
+            return self._follow(question, target, groups)
         answer = self._names.answer(question, groups)
         if answer is not None:
             return answer
-        if "." not in question.name or question.name.endswith(tuple(f".{own}" for own in _OWN_DOMAINS)):
-            return dns.respond(question, dns.NXDOMAIN)
-        return question
+        return (
+            dns.respond(question, dns.NXDOMAIN)
+            if _is_ours(question.name)
+            else Outside(question, question.name)
+        )
 
-    async def _forward_datagram(
-        self, message: bytes, question: dns.Question, sender: tuple[str, int]
-    ) -> None:
-        reply = await self._ask_upstream(message, question)
+    def _follow(self, question: dns.Question, target: str, groups: Iterable[str]) -> bytes | Outside:
+        """The answer for an alias: the name that it stands for, and that one's addresses."""
+        chain = [dns.alias(target)]
+        if question.type == dns.CNAME:
+            return dns.respond(question, dns.NOERROR, chain)
+        while len(chain) < _LONGEST_CHAIN and (further := self._names.alias(target, groups)) is not None:
+            chain.append(dns.alias(further, target))
+            target = further
+        addresses = self._names.addresses(target, groups)
+        if addresses is not None:
+            found = [dns.address(one, target) for one in addresses] if question.type == dns.A else []
+            return dns.respond(question, dns.NOERROR, [*chain, *found])
+        if _is_ours(target):
+            return dns.respond(question, dns.NXDOMAIN, chain)
+        return Outside(question, target, tuple(chain))
+
+    async def _ask_others(self, message: bytes, wanted: Outside) -> bytes:
+        question, name, chain = wanted
+        if not chain:
+            return await self._ask_upstream(message, question)
+        reply = await self._ask_upstream(dns.ask(question, name), question)
+        try:
+            code, found = dns.answers(reply, question.type, name)
+        except ValueError:
+            return dns.respond(question, dns.SERVFAIL)
+        return dns.respond(question, code, [*chain, *found])
+
+    async def _forward_datagram(self, message: bytes, wanted: Outside, sender: tuple[str, int]) -> None:
+        reply = await self._ask_others(message, wanted)
         if self._transport is not None and not self._transport.is_closing():
             self._transport.sendto(reply, sender)
 
@@ -164,8 +224,8 @@ class NameServer:
             while True:
                 message = await reader.readexactly(int.from_bytes(await reader.readexactly(2)))
                 reply = self._answer_locally(message, writer.get_extra_info("peername")[0])
-                if isinstance(reply, dns.Question):
-                    reply = await self._ask_upstream(message, reply)
+                if isinstance(reply, Outside):
+                    reply = await self._ask_others(message, reply)
                 if reply is None:
                     break
                 writer.write(len(reply).to_bytes(2) + reply)
@@ -238,6 +298,10 @@ class _Upstream(asyncio.DatagramProtocol):
     def error_received(self, exc: Exception) -> None:
         if not self._answered.done():
             self._answered.set_exception(exc)
+
+
+def _is_ours(name: str) -> bool:
+    return "." not in name or name.endswith(tuple(f".{own}" for own in _OWN_DOMAINS))
 
 
 def _canonical(name: str) -> str:

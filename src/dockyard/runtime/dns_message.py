@@ -5,7 +5,7 @@ import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
-A, PTR, AAAA, SRV = 1, 12, 28, 33
+A, CNAME, PTR, AAAA, SRV = 1, 5, 12, 28, 33
 IN = 1
 NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED = range(6)
 
@@ -29,10 +29,11 @@ class Question(NamedTuple):
 
 
 class Record(NamedTuple):
-    """One answer; the name is the question's."""
+    """One answer; the name is the question's, unless it has an owner of its own."""
 
     type: int
     data: bytes
+    owner: str = ""
 
 
 def parse_query(message: bytes) -> Question:
@@ -67,10 +68,49 @@ def respond(question: Question, code: int, records: Sequence[Record] = (), ttl: 
     flags = _RESPONSE | _RECURSION_AVAILABLE | question.flags & _RECURSION_DESIRED | code
     header = struct.pack("!6H", question.id, flags, 1, len(records), 0, 0)
     answers = b"".join(
-        struct.pack("!HHHIH", 0xC00C, record.type, IN, ttl, len(record.data)) + record.data
+        (_encode(record.owner) if record.owner else b"\xc0\x0c")
+        + struct.pack("!HHIH", record.type, IN, ttl, len(record.data))
+        + record.data
         for record in records
     )
     return header + question.raw + answers
+
+
+def ask(question: Question, name: str) -> bytes:
+    """The same question about another name."""
+    header = struct.pack("!6H", question.id, _RECURSION_DESIRED, 1, 0, 0, 0)
+    return header + _encode(name) + struct.pack("!HH", question.type, IN)
+
+
+def answers(message: bytes, type: int, owner: str) -> tuple[int, list[Record]]:
+    """The code of an answer and its addresses of this type (A or AAAA), as those of `owner`.
+
+    Raises ValueError for what can't be read.
+    """
+    try:
+        _, flags, questions, count = struct.unpack_from("!4H", message)
+        at = 12
+        for _ in range(questions):
+            at = _skip_name(message, at) + 4
+        found = []
+        for _ in range(count):
+            at = _skip_name(message, at)
+            kind, _, _, length = struct.unpack_from("!HHIH", message, at)
+            at += 10
+            if kind == type:
+                found.append(Record(kind, message[at : at + length], owner))
+            at += length
+    except (struct.error, IndexError) as error:
+        raise ValueError("a broken answer") from error
+    return flags & 0xF, found
+
+
+def _skip_name(message: bytes, at: int) -> int:
+    while message[at]:
+        if message[at] & 0xC0 == 0xC0:
+            return at + 2
+        at += 1 + message[at]
+    return at + 1
 
 
 def truncate(message: bytes, question: Question) -> bytes:
@@ -81,8 +121,12 @@ def truncate(message: bytes, question: Question) -> bytes:
     return struct.pack("!6H", id_, flags | _TRUNCATED, 1, 0, 0, 0) + question.raw
 
 
-def address(value: str) -> Record:
-    return Record(A, socket.inet_aton(value))
+def address(value: str, owner: str = "") -> Record:
+    return Record(A, socket.inet_aton(value), owner)
+
+
+def alias(target: str, owner: str = "") -> Record:
+    return Record(CNAME, _encode(target), owner)
 
 
 def pointer(name: str) -> Record:

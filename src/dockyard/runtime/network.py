@@ -195,6 +195,10 @@ class Network:
         """Let `group` resolve the SRV record `name` (`_http._tcp.web`) to (name, port); empty removes it."""
         self._names.set_srv(group, name, targets)
 
+    def set_alias(self, group: str, name: str, target: str) -> None:
+        """Let a name of `group` stand for another one (CNAME), also one of the outside; empty removes it."""
+        self._names.set_alias(group, name, target)
+
     def set_service(self, group: str, address: str, port: int, backends: Sequence[tuple[str, int]]) -> None:
         """Let connections of `group` to a virtual address (10.96.x.y) go round `backends`; none: refused.
 

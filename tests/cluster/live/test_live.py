@@ -58,6 +58,15 @@ def test_a_service_balances_by_name_inside_the_cluster(kubectl: Kubectl) -> None
     assert ask(kubectl, f"http://web.{kubectl.namespace}.svc.cluster.local/")["greeting"] == "hello"
 
 
+def test_an_external_name_leads_to_another_service(kubectl: Kubectl) -> None:
+    target = f"web.{kubectl.namespace}.svc.cluster.local"
+    kubectl("create", "service", "externalname", "shop", "--external-name", target)
+    try:
+        eventually(lambda: asked(kubectl, "http://shop/").get("greeting") == "hello", "shop is web")
+    finally:
+        kubectl("delete", "service", "shop")
+
+
 def test_environment_and_volumes_come_from_objects(kubectl: Kubectl) -> None:
     name = pods(kubectl)[0]
     address = kubectl("get", "service", "web", "-o", "jsonpath={.spec.clusterIP}")
