@@ -185,6 +185,14 @@ def test_program_of_ones_own_reads_what_is_typed(k: Kubectl) -> None:
     assert done.stdout == 'read me\npod "typed" deleted\n'
 
 
+def test_program_that_is_over_at_once_is_heard(k: Kubectl) -> None:
+    for number in range(3):
+        arguments = ("run", f"once-{number}", "--rm", "-i", "--image=busybox", "--restart=Never", "--")
+        done = k.run(*arguments, "echo", "once")
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == f'once\npod "once-{number}" deleted\n'
+
+
 def test_ports_are_forwarded_to_a_service(k: Kubectl, pod: str) -> None:
     argv = [str(k.program), "-n", k.namespace, "port-forward", "service/web", ":80"]
     with subprocess.Popen(argv, env=k.environment, stdout=subprocess.PIPE, text=True) as process:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from dockyard.cluster.errors import BadRequest
 from dockyard.cluster.http.nodes import Answer
@@ -12,12 +12,13 @@ from dockyard.cluster.node.commands import exec_spec
 from dockyard.cluster.node.ports import Process
 from dockyard.cluster.store import Manifest
 from dockyard.cluster.streams.channels import STDERR, STDOUT, Channels
-from dockyard.cluster.streams.containers import choose, running
+from dockyard.cluster.streams.containers import choose, running, upgrade_failed
 from dockyard.runtime.errors import RuntimeFailure
 from dockyard.wire.http import ClientDisconnectedError, Request
 
 _SUCCESS: Manifest = {"metadata": {}, "status": "Success"}
 _HANGUP = 1
+_LAST_MOMENT = 0.1
 
 
 async def execute(agent: NodeAgent, request: Request, pod: Manifest) -> Answer:
@@ -44,13 +45,31 @@ async def execute(agent: NodeAgent, request: Request, pod: Manifest) -> Answer:
 
 async def attach(agent: NodeAgent, request: Request, pod: Manifest) -> Answer:
     """Join the streams of a container's own process."""
-    container, _ = running(agent, pod, choose(pod, request.query.get("container")))
+    name = choose(pod, request.query.get("container"))
+    container, _ = running(agent, pod, name)
     process = container.process
     assert process is not None
     stdin = _flag(request, "stdin") and bool(container.spec.get("stdin"))
-    channels = await Channels.accept(request)
-    await _converse(request, channels, process, own=False, stdin=stdin)
+    heard: list[tuple[int, bytes]] = []
+    unsubscribe = process.subscribe(lambda stream, data: heard.append((stream, data)))
+    try:
+        # Who joins a program that is about to end has missed what it said; told so, kubectl reads the log.
+        if await _ends_within(process, _LAST_MOMENT):
+            raise upgrade_failed(f'container not found ("{name}")')
+        channels = await Channels.accept(request)
+    finally:
+        unsubscribe()
+    await _converse(request, channels, process, own=False, stdin=stdin, heard=heard)
     return None
+
+
+async def _ends_within(process: Process, seconds: float) -> bool:
+    ending = asyncio.ensure_future(process.wait())
+    try:
+        done, _ = await asyncio.wait({ending}, timeout=seconds)
+        return bool(done)
+    finally:
+        ending.cancel()
 
 
 def _flag(request: Request, name: str) -> bool:
@@ -58,9 +77,18 @@ def _flag(request: Request, name: str) -> bool:
 
 
 async def _converse(
-    request: Request, channels: Channels, process: Process, *, own: bool, stdin: bool
+    request: Request,
+    channels: Channels,
+    process: Process,
+    *,
+    own: bool,
+    stdin: bool,
+    heard: Iterable[tuple[int, bytes]] = (),
 ) -> None:
-    """Move bytes both ways until the process ends or the client goes away; an own process then ends too."""
+    """Move bytes both ways until the process ends or the client goes away; an own process then ends too.
+
+    `heard` is what it said before, after the client had come.
+    """
     wanted = {1: STDOUT} if _flag(request, "stdout") else {}
     if _flag(request, "stderr"):
         wanted[2] = STDERR
@@ -71,6 +99,8 @@ async def _converse(
 
     ignore: Callable[..., None] = lambda *_: None  # noqa: E731 - a name for "not wanted"
     unsubscribe = process.subscribe(forward)
+    for stream, data in heard:
+        forward(stream, data)
     listening = asyncio.ensure_future(
         channels.listen(
             process.write_stdin if stdin else ignore,
