@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.conftest import Kubectl
+from tests.deadline import eventually
 
 kr8s = pytest.importorskip("kr8s")
 objects = pytest.importorskip("kr8s.objects")
@@ -90,6 +91,7 @@ def test_changes_are_patched_scaled_and_waited_for(deployment: Any) -> None:
     deployment.wait("jsonpath='{.status.readyReplicas}'=2", timeout=60)
     assert len(deployment.pods()) == 2
     deployment.scale(1)
+    eventually(lambda: len(deployment.pods()) == 1, "one Pod is left")
 
 
 def test_watch_tells_of_what_happens(api: Any, deployment: Any) -> None:
