@@ -47,7 +47,7 @@ newer_engine() {
         "$engine_release" "$root" "$(mirror)" >"$work/engine-debootstrap.log" 2>&1 || return 1
     export DOCKER_HOST=unix://$root/run/docker.sock
     # shellcheck disable=SC2016
-    setsid unshare --mount bash -ec '
+    setsid nice -n 5 unshare --mount bash -ec '
         root=$1 work=$2
         mount --make-rprivate /
         mount --bind "$root" "$root"

@@ -19,12 +19,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kubernetes import client, config
+from kubernetes import client
 
 from dockyard.cli._processes import Identity, alive, descendants
 from dockyard.home import Home
 from tests.daemon.ledger import Ledger
-from tests.daemon.writers import NAMESPACE, DeploymentWriter, KubectlWriter, PythonWriter, Writer, kubectl
+from tests.daemon.writers import (
+    NAMESPACE,
+    DeploymentWriter,
+    KubectlWriter,
+    PythonWriter,
+    Writer,
+    connected,
+    kubectl,
+)
 from tests.deadline import eventually
 
 WEB = """
@@ -172,8 +180,10 @@ class Killing:
 
     def _found(self) -> dict[str, str]:
         """All that the ledger is about."""
-        maps = self._core().list_namespaced_config_map(NAMESPACE, label_selector="app=ledger").items
-        spec = self._deployment().spec
+        with connected(self._home.kubeconfig) as api:
+            core, apps = client.CoreV1Api(api), client.AppsV1Api(api)
+            maps = core.list_namespaced_config_map(NAMESPACE, label_selector="app=ledger").items
+            spec = apps.read_namespaced_deployment("web", NAMESPACE).spec
         (env,) = spec.template.spec.containers[0].env
         return {
             **{item.metadata.name: item.data["value"] for item in maps},
@@ -188,7 +198,13 @@ class Killing:
         return time.monotonic() - started
 
     def _is_converged(self) -> bool:
-        deployment, core = self._deployment(), self._core()
+        with connected(self._home.kubeconfig) as api:
+            return self._are_as_wanted(api)
+
+    @staticmethod
+    def _are_as_wanted(api: Any) -> bool:
+        core = client.CoreV1Api(api)
+        deployment = client.AppsV1Api(api).read_namespaced_deployment("web", NAMESPACE)
         wanted, status = deployment.spec.replicas, deployment.status
         if status.observed_generation != deployment.metadata.generation:
             return False
@@ -197,7 +213,7 @@ class Killing:
         pods = core.list_namespaced_pod(NAMESPACE, label_selector="app=web").items
         if len(pods) != wanted or any(pod.metadata.deletion_timestamp for pod in pods):
             return False
-        slices = client.DiscoveryV1Api(core.api_client).list_namespaced_endpoint_slice(
+        slices = client.DiscoveryV1Api(api).list_namespaced_endpoint_slice(
             NAMESPACE, label_selector="kubernetes.io/service-name=web"
         )
         ready = [
@@ -216,13 +232,6 @@ class Killing:
         except AssertionError:
             self.outcome.left += len(alive(family))
             raise
-
-    def _core(self) -> Any:
-        return client.CoreV1Api(config.new_client_from_config(str(self._home.kubeconfig)))
-
-    def _deployment(self) -> Any:
-        apps = client.AppsV1Api(config.new_client_from_config(str(self._home.kubeconfig)))
-        return apps.read_namespaced_deployment("web", NAMESPACE)
 
 
 def main() -> int:

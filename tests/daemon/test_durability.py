@@ -7,38 +7,34 @@ import signal
 import socket
 import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
-from kubernetes import client, config
+from kubernetes import client
 
-from dockyard.home import Home
 from tests.cli.conftest import CommandLine
 from tests.daemon.kills import Killing
+from tests.daemon.writers import connected
 from tests.deadline import eventually
 
 SEED = 4  # with which a start is among the moments
 
 
-def core(home: Home) -> Any:
-    return client.CoreV1Api(config.new_client_from_config(str(home.kubeconfig)))
-
-
 @pytest.mark.parametrize("moment", [3, 40])
 def test_kill_loses_no_acknowledged_write(cli: CommandLine, moment: int) -> None:
     pid = cli.json("up")["pid"]
-    api = core(cli.home)
     acknowledged: list[str] = []
 
     def write() -> None:
-        for number in range(100_000):
-            name = f"entry-{number}"
-            body = {"metadata": {"name": name}, "data": {"number": str(number)}}
-            try:
-                api.create_namespaced_config_map("default", body)
-            except Exception:  # the daemon was killed, and the client says so in one of many ways
-                return
-            acknowledged.append(name)
+        with connected(cli.home.kubeconfig) as api:
+            core = client.CoreV1Api(api)
+            for number in range(100_000):
+                name = f"entry-{number}"
+                body = {"metadata": {"name": name}, "data": {"number": str(number)}}
+                try:
+                    core.create_namespaced_config_map("default", body)
+                except Exception:  # the daemon was killed, and the client says so in one of many ways
+                    return
+                acknowledged.append(name)
 
     writer = threading.Thread(target=write)
     writer.start()
@@ -47,7 +43,9 @@ def test_kill_loses_no_acknowledged_write(cli: CommandLine, moment: int) -> None
     writer.join(timeout=60)
     assert not writer.is_alive()
     assert cli.run("up").returncode == 0
-    kept = {item.metadata.name for item in core(cli.home).list_namespaced_config_map("default").items}
+    with connected(cli.home.kubeconfig) as api:
+        found = client.CoreV1Api(api).list_namespaced_config_map("default").items
+    kept = {item.metadata.name for item in found}
     assert set(acknowledged) <= kept
 
 

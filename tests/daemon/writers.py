@@ -7,6 +7,8 @@ import random
 import subprocess
 import sysconfig
 import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,17 @@ from tests.daemon.ledger import Ledger
 LABELS = {"app": "ledger"}
 NAMESPACE = "default"
 FEW = 5  # below this nothing is deleted
+
+
+@contextmanager
+def connected(kubeconfig: Path) -> Iterator[Any]:
+    """The Python client's ApiClient; its sockets are closed at the end, which it leaves to chance itself."""
+    api = config.new_client_from_config(str(kubeconfig))
+    try:
+        yield api
+    finally:
+        api.rest_client.pool_manager.clear()
+        api.close()
 
 
 class Gone(Exception):
@@ -38,12 +51,17 @@ class Writer(threading.Thread):
 
     def run(self) -> None:
         try:
-            while not self.stopped.is_set():
-                self.step()
+            with self.ready():
+                while not self.stopped.is_set():
+                    self.step()
         except Gone:
             pass
         except BaseException as problem:
             self.problem = problem
+
+    def ready(self) -> AbstractContextManager[Any]:
+        """What holds while it writes."""
+        return nullcontext()
 
     def step(self) -> None:
         """One write."""
@@ -65,7 +83,13 @@ class PythonWriter(Writer):
 
     def __init__(self, prefix: str, ledger: Ledger, seed: int, kubeconfig: Path) -> None:
         super().__init__(prefix, ledger, seed)
-        self._api = client.CoreV1Api(config.new_client_from_config(str(kubeconfig)))
+        self._kubeconfig = kubeconfig
+
+    @contextmanager
+    def ready(self) -> Iterator[None]:
+        with connected(self._kubeconfig) as api:
+            self._api = client.CoreV1Api(api)
+            yield
 
     def send(self, kind: str, name: str, value: str | None) -> None:
         body = {"metadata": {"name": name, "labels": LABELS}, "data": {"value": value}}
@@ -106,7 +130,13 @@ class DeploymentWriter(Writer):
 
     def __init__(self, ledger: Ledger, seed: int, kubeconfig: Path) -> None:
         super().__init__("web", ledger, seed)
-        self._api = client.AppsV1Api(config.new_client_from_config(str(kubeconfig)))
+        self._kubeconfig = kubeconfig
+
+    @contextmanager
+    def ready(self) -> Iterator[None]:
+        with connected(self._kubeconfig) as api:
+            self._api = client.AppsV1Api(api)
+            yield
 
     def step(self) -> None:
         self._number += 1

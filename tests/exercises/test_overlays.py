@@ -24,7 +24,7 @@ from dockyard.exercises.exercise import Exercise
 from dockyard.exercises.referee import referee
 from dockyard.home import Home, project_root
 
-AT_A_TIME = 5  # a trial mostly waits
+AT_A_TIME = 4  # a trial mostly waits
 ROOT = project_root()
 
 
