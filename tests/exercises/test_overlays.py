@@ -132,6 +132,9 @@ def test_answer_is_judged_by_what_it_does(case: Case, judged: Judged, platform: 
     verdict = judged(case)
     if reason := excuse(verdict, platform):
         pytest.skip(reason)
+    finding = next((one for one in verdict.findings if one.id == case.fails_at), None)
+    if finding is not None and finding.holds is None and "too busy" in finding.observed:
+        pytest.skip(finding.observed)
     assert verdict.passed is (case.fails_at is None), verdict.text()
     if case.fails_at is not None:
         assert verdict.first_failing is not None

@@ -671,6 +671,17 @@ async def test_port_that_the_machine_has_on_every_address_can_be_bound_all_the_s
     assert await parent.python("orders", again).output() == "EADDRINUSE"
 
 
+async def test_port_that_is_bound_on_the_machine_and_not_listened_on_can_be_bound_too(
+    network: Network, parent: SmallParent
+) -> None:
+    with socket.socket() as theirs:  # the kernel's tables don't show such a socket
+        theirs.bind(("0.0.0.0", 0))
+        port = theirs.getsockname()[1]
+        await serve(parent, "orders", None, port)
+        assert await call(parent, "database", address(network, "orders"), port) == "orders got hello"
+        assert network.real_port("orders", port) != port
+
+
 async def test_port_closes_when_the_sandbox_s_last_program_ends(
     network: Network, parent: SmallParent
 ) -> None:
