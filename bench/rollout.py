@@ -40,7 +40,11 @@ def manifest(replicas: int, *, probe: bool = True) -> str:
         container["readinessProbe"] = {"httpGet": {"path": "/readyz", "port": "http"}, "periodSeconds": 1}
     template = {
         "metadata": {"labels": {"app": "web"}},
-        "spec": {"containers": [container], "volumes": [{"name": "src", "configMap": {"name": "src"}}]},
+        "spec": {
+            "terminationGracePeriodSeconds": 2,
+            "containers": [container],
+            "volumes": [{"name": "src", "configMap": {"name": "src"}}],
+        },
     }
     spec = {"replicas": replicas, "selector": {"matchLabels": {"app": "web"}}, "template": template}
     deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": spec}
