@@ -78,8 +78,8 @@ class Writer(threading.Thread):
         raise NotImplementedError
 
 
-class PythonWriter(Writer):
-    """ConfigMaps, by the Python client, on one connection that stays."""
+class ConnectedWriter(Writer):
+    """One that writes by the Python client, on one connection that stays."""
 
     def __init__(self, prefix: str, ledger: Ledger, seed: int, kubeconfig: Path) -> None:
         super().__init__(prefix, ledger, seed)
@@ -87,16 +87,20 @@ class PythonWriter(Writer):
 
     @contextmanager
     def ready(self) -> Iterator[None]:
-        with connected(self._kubeconfig) as api:
-            self._api = client.CoreV1Api(api)
+        with connected(self._kubeconfig) as self.api:
             yield
+
+
+class PythonWriter(ConnectedWriter):
+    """ConfigMaps, by the Python client."""
 
     def send(self, kind: str, name: str, value: str | None) -> None:
         body = {"metadata": {"name": name, "labels": LABELS}, "data": {"value": value}}
+        core = client.CoreV1Api(self.api)
         calls: dict[str, Any] = {
-            "create": lambda: self._api.create_namespaced_config_map(NAMESPACE, body),
-            "patch": lambda: self._api.patch_namespaced_config_map(name, NAMESPACE, body),
-            "delete": lambda: self._api.delete_namespaced_config_map(name, NAMESPACE),
+            "create": lambda: core.create_namespaced_config_map(NAMESPACE, body),
+            "patch": lambda: core.patch_namespaced_config_map(name, NAMESPACE, body),
+            "delete": lambda: core.delete_namespaced_config_map(name, NAMESPACE),
         }
         asked(calls[kind])
 
@@ -125,18 +129,11 @@ class KubectlWriter(Writer):
         raise Gone(done.stderr)
 
 
-class DeploymentWriter(Writer):
+class DeploymentWriter(ConnectedWriter):
     """How many Pods the Deployment `web` has, and its template, which makes them all be replaced."""
 
     def __init__(self, ledger: Ledger, seed: int, kubeconfig: Path) -> None:
-        super().__init__("web", ledger, seed)
-        self._kubeconfig = kubeconfig
-
-    @contextmanager
-    def ready(self) -> Iterator[None]:
-        with connected(self._kubeconfig) as api:
-            self._api = client.AppsV1Api(api)
-            yield
+        super().__init__("web", ledger, seed, kubeconfig)
 
     def step(self) -> None:
         self._number += 1
@@ -152,7 +149,8 @@ class DeploymentWriter(Writer):
         self.stopped.wait(0.2)  # as often as somebody quick would
 
     def _patch(self, spec: dict[str, Any]) -> None:
-        asked(lambda: self._api.patch_namespaced_deployment("web", NAMESPACE, {"spec": spec}))
+        apps = client.AppsV1Api(self.api)
+        asked(lambda: apps.patch_namespaced_deployment("web", NAMESPACE, {"spec": spec}))
 
 
 def kubectl(kubeconfig: Path, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:

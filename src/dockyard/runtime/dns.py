@@ -65,11 +65,13 @@ class Names:
             (self._aliases[g][name] for g in sorted(groups) if name in self._aliases.get(g, {})), None
         )
 
-    def addresses(self, name: str, groups: Iterable[str]) -> tuple[str, ...] | None:
-        """The addresses of a name in these groups; None for one that they don't have."""
-        return next(
-            (self._addresses[g][name] for g in sorted(groups) if name in self._addresses.get(g, {})), None
-        )
+    def addresses(self, name: str, groups: Iterable[str]) -> list[dns.Record] | None:
+        """The addresses of a name in these groups, as its own records; None for one that they don't have."""
+        for group in sorted(groups):
+            addresses = self._addresses.get(group, {}).get(name)
+            if addresses is not None:
+                return self._in_turn(addresses, name)
+        return None
 
     def answer(self, question: dns.Question, groups: Iterable[str]) -> bytes | None:
         """Answer from the names of these groups; None for a name that they don't have."""
@@ -89,10 +91,10 @@ class Names:
             return dns.respond(question, dns.NOERROR)
         return self._answer_reverse(question, groups) if question.type == dns.PTR else None
 
-    def _in_turn(self, addresses: tuple[str, ...]) -> list[dns.Record]:
+    def _in_turn(self, addresses: tuple[str, ...], owner: str = "") -> list[dns.Record]:
         self._turn += 1
         first = self._turn % len(addresses)
-        return [dns.address(address) for address in addresses[first:] + addresses[:first]]
+        return [dns.address(address, owner) for address in addresses[first:] + addresses[:first]]
 
     def _answer_reverse(self, question: dns.Question, groups: Iterable[str]) -> bytes | None:
         labels = question.name.removesuffix(".in-addr.arpa").split(".")
@@ -197,7 +199,7 @@ class NameServer:
             target = further
         addresses = self._names.addresses(target, groups)
         if addresses is not None:
-            found = [dns.address(one, target) for one in addresses] if question.type == dns.A else []
+            found = addresses if question.type == dns.A else []
             return dns.respond(question, dns.NOERROR, [*chain, *found])
         if _is_ours(target):
             return dns.respond(question, dns.NXDOMAIN, chain)

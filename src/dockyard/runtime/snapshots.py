@@ -33,11 +33,15 @@ class Snapshots:
     def __init__(self, root: Path, store: ImageStore, *, overlay: bool) -> None:
         self._root = root
         self._store = store
-        self.is_quick = overlay  # so that `prepare` need not run in a thread
         self._overlay = overlay
         root.mkdir(parents=True, exist_ok=True)
         for mark in root.glob(f"*/{_TEMPORARY}"):
             self.remove(mark.parent.name)
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether `prepare` takes so little time that it need not run in a thread."""
+        return self._overlay
 
     def prepare(self, container_id: str, image: Image | None, *, temporary: bool = False) -> Rootfs:
         """A fresh root file system; without an image, an empty one. Takes up to a second without overlays.

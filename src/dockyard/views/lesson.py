@@ -31,7 +31,7 @@ def show_lesson(
     lines = [able, facts, needs, *remarks, fast]
     html = box(
         line(head, strong=True),
-        *(markdown(text) if text in (able, needs) else line(text) for text in lines if text),
+        *(markdown(text) for text in lines if text),
         html_table(rows) if rows else "",
     )
     text = "\n".join([head, *(text for text in lines if text), text_table(rows) if rows else ""])

@@ -28,8 +28,8 @@ class Images(Protocol):
 
 
 class Snapshots(Protocol):
-    is_quick: bool
-
+    @property
+    def is_quick(self) -> bool: ...
     def prepare(self, container_id: str, image: Any) -> Rootfs: ...
     def remove(self, container_id: str) -> None: ...
 
