@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import closing
 
 import docker
 import pytest
@@ -33,6 +34,11 @@ def python(code: str) -> list[str]:
 
 
 # Memory.
+
+
+def held(code: str) -> str:
+    """A program that keeps its memory until it is killed: an emulated limit looks only now and then."""
+    return f"{code}\nimport signal\nsignal.pause()"
 
 
 def test_too_much_memory_is_killed_and_told(client: docker.DockerClient, run: Run, name: str) -> None:
@@ -71,7 +77,7 @@ def test_reservation_alone_never_kills(run: Run) -> None:
 
 def test_running_out_of_memory_is_an_event(client: docker.DockerClient, run: Run) -> None:
     since = int(time.time()) - 1
-    container = run(python("b = bytearray(200 << 20)"), image=PYTHON, mem_limit="48m")
+    container = run(python(held("b = bytearray(200 << 20)")), image=PYTHON, mem_limit="48m")
     container.wait(timeout=60)
 
     def told() -> bool:
@@ -82,14 +88,13 @@ def test_running_out_of_memory_is_an_event(client: docker.DockerClient, run: Run
 
 
 def test_limit_of_memory_can_be_changed_while_it_runs(run: Run) -> None:
-    code = "import sys\nsys.stdin.read(1)\nb = bytearray(100 << 20)\nprint(len(b))"
+    code = held("import sys\nsys.stdin.read(1)\nb = bytearray(100 << 20)")
     container = run(python(code), image=PYTHON, mem_limit="400m", stdin_open=True)
     container.update(mem_limit="48m", memswap_limit="96m")
     socket = container.attach_socket(params={"stdin": 1, "stream": 1})
-    socket._sock.sendall(b"x")
-    assert container.wait(timeout=60)["StatusCode"] == 137
-    socket._sock.close()
-    socket.close()
+    with closing(socket), closing(socket._sock) as connection:
+        connection.sendall(b"x")
+        assert container.wait(timeout=60)["StatusCode"] == 137
     container.reload()
     assert container.attrs["HostConfig"]["Memory"] == 48 * MEGABYTE
 

@@ -131,7 +131,8 @@ def test_read_only_root_refuses_writes_but_not_on_its_tmpfs(client: docker.Docke
 
 
 def test_memory_limit_kills_and_says_so(run: Run) -> None:
-    container = run(["python", "-c", "x = bytearray(300_000_000)"], "python:3.12-slim", mem_limit="40m")
+    held = "import signal; x = bytearray(300_000_000); signal.pause()"
+    container = run(["python", "-c", held], "python:3.12-slim", mem_limit="40m")
     assert container.wait()["StatusCode"] == 137
     container.reload()
     assert container.attrs["State"]["OOMKilled"] is True
