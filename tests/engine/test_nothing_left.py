@@ -67,7 +67,8 @@ def mounts(folder: Path) -> list[str]:
 def groups(home: Path) -> list[str]:
     """Control groups of this home, in whatever hierarchy: see runtime/limits.py for the name."""
     name = "dockyard-" + hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:12]
-    return [str(path) for path in Path("/sys/fs/cgroup").rglob(name)]
+    # Those of other homes may go while we look, and `os.walk` passes over what is gone.
+    return [folder for folder, _, _ in os.walk("/sys/fs/cgroup") if name in Path(folder).name]
 
 
 def stop_both(daemon: int, parent: int) -> None:

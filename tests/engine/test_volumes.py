@@ -56,6 +56,23 @@ def test_anonymous_volume_goes_with_its_container_when_asked(run: Run, client: d
         client.volumes.get(mount["Name"])
 
 
+def test_disk_usage_is_told_while_files_come_and_go(run: Run, client: docker.DockerClient, name: str) -> None:
+    script = (
+        "echo 1234567 > /data/stays; while :; do for i in 1 2 3 4 5 6 7 8; do mkdir -p /data/$i/a /tmp/$i/a;"
+    )
+    script += " echo x > /data/$i/a/f; echo x > /tmp/$i/a/f; done; rm -r /data/[1-8] /tmp/[1-8]; done"
+    container = run(["sh", "-c", script], volumes={name: {"bind": "/data", "mode": "rw"}})
+    for _ in range(20):
+        volumes = {volume["Name"]: volume["UsageData"] for volume in client.df()["Volumes"]}
+        assert volumes[name]["RefCount"] == 1
+        client.api.containers(size=True, filters={"id": container.id})
+    container.kill()
+    container.remove()
+    volumes = {volume["Name"]: volume["UsageData"] for volume in client.df()["Volumes"]}
+    assert volumes[name]["Size"] >= 8
+    client.volumes.get(name).remove()
+
+
 def test_host_directory_is_shared_both_ways(embedded_engine: str, tmp_path: Path) -> None:
     # Ours only: a real engine may run on another machine, or see other directories.
     (tmp_path / "in").write_text("from outside\n")

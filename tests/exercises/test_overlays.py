@@ -97,8 +97,10 @@ def judged(request: pytest.FixtureRequest, platform: Home) -> Iterator[Judge]:
     """
     chosen = [item.callspec.params.get("case") for item in request.session.items if hasattr(item, "callspec")]
     chosen = [case for case in chosen if isinstance(case, Case)]
-    reporter = request.config.pluginmanager.getplugin("terminalreporter")
+    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
+    capture = request.config.pluginmanager.get_plugin("capturemanager")
     assert reporter is not None
+    assert capture is not None
 
     def judge(case: Case, namespace: str) -> Verdict:
         verdict = referee(case.exercise, case.answers, course=ROOT, home=platform, namespace=namespace)
@@ -118,7 +120,8 @@ def judged(request: pytest.FixtureRequest, platform: Home) -> Iterator[Judge]:
             first = verdicts[case.namespace].result()
             if case.deserves(first):
                 return first
-            reporter.write_line(f"{case.namespace}: judged again, alone")
+            with capture.global_and_fixture_disabled():
+                reporter.write_line(f"\n{case.exercise.id}-{case.name}: judged again, alone")
             print(f"judged beside others:\n{first.text()}")
             wait(verdicts.values())
             return judge(case, f"{case.namespace}-2")

@@ -8,6 +8,7 @@ import shutil
 import stat
 from pathlib import Path
 
+from dockyard.engine.sizes import bytes_in
 from dockyard.runtime.spec import Rootfs
 from dockyard.runtime.union import Union
 
@@ -78,9 +79,4 @@ def _copy_directory(union: Union, path: str, target: Path) -> None:
 
 def writable_size(rootfs: Rootfs) -> int:
     """Return the bytes that a container has written."""
-    total = 0
-    for directory, _, files in os.walk(rootfs.upper):
-        for name in files:
-            status = os.lstat(os.path.join(directory, name))
-            total += status.st_size if stat.S_ISREG(status.st_mode) else 0
-    return total
+    return bytes_in(rootfs.upper)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dockyard.engine.errors import BadParameter, Conflict, Failed, NotFound
 from dockyard.engine.parameters import Document
+from dockyard.engine.sizes import bytes_in
 from dockyard.engine.store import Store
 from dockyard.wire.clock import Clock, rfc3339
 
@@ -145,8 +146,4 @@ class Volumes:
 
     def size(self, name: str) -> int:
         """Return the bytes in a volume's files."""
-        return sum(
-            path.lstat().st_size
-            for path in self.path(name).rglob("*")
-            if path.is_file() and not path.is_symlink()
-        )
+        return bytes_in(self.path(name))

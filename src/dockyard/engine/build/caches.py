@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 import hashlib
 import os
-import stat
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 from dockyard.engine.dockerfile.mounts import RunMount
+from dockyard.engine.sizes import bytes_in
 from dockyard.runtime.layers import remove_tree
 
 _PRUNED = "pruned-"
@@ -66,15 +66,6 @@ class CacheMounts:
         for name in gone:
             # At once, so that a build that begins meanwhile makes its own.
             os.rename(self._root / name, doomed / name)
-        size = await asyncio.to_thread(_bytes_in, doomed)
+        size = await asyncio.to_thread(bytes_in, doomed)
         await asyncio.to_thread(remove_tree, doomed)
         return gone, size
-
-
-def _bytes_in(directory: Path) -> int:
-    total = 0
-    for parent, _, names in os.walk(directory):
-        for name in names:
-            status = os.lstat(os.path.join(parent, name))
-            total += status.st_size if stat.S_ISREG(status.st_mode) else 0
-    return total
