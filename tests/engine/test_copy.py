@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import docker
@@ -260,6 +260,34 @@ def test_diff_tells_what_was_added_changed_and_deleted(container: Container) -> 
     assert found["/etc/profile"] == 2
     assert found["/etc"] == 0
     assert not {"/", "/etc/hosts", "/etc/resolv.conf", "/proc", "/dev", "/usr"} & set(found)
+
+
+def commit(container: Container) -> str:
+    image = container.commit(pause=False)
+    container.client.images.remove(image.id)
+    return str(image.id)
+
+
+READS: dict[str, Callable[[Container], object]] = {
+    "diff": lambda container: container.diff(),
+    "export": lambda container: unpack(container.export()),
+    "archive": lambda container: unpack(container.get_archive("/tmp")[0]),
+    "commit": commit,
+}
+
+
+@pytest.mark.parametrize(
+    "docker_host", ["embedded"], indirect=True
+)  # a real engine may fail at what vanishes
+@pytest.mark.parametrize("kind", READS)
+def test_container_can_be_read_while_it_makes_and_removes_files(run: Run, kind: str) -> None:
+    make = "mkdir -p $i/a; echo x > $i/a/f; ln -sf a $i/l"
+    container = run(
+        ["sh", "-c", f"cd /tmp; while :; do for i in 1 2 3 4; do {make}; done; rm -r [1-4]; done"]
+    )
+    eventually(container.diff, "the first files")
+    for _ in range(5):
+        READS[kind](container)
 
 
 def test_diff_of_an_untouched_container_is_nothing(client: docker.DockerClient) -> None:

@@ -3,7 +3,7 @@
 import os
 import shutil
 import stat
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from dockyard.runtime.layer_tar import is_whiteout, write_whiteout
@@ -23,30 +23,42 @@ def overlay_changes(upper: Path, base: Union, ignored: Sequence[str]) -> list[Ch
     def visit(directory: str, prefix: str) -> bool:
         """Whether something below was worth to be named."""
         named = False
-        with os.scandir(directory) as items:
-            for item in items:
-                path = prefix + item.name
-                if path in ignored:
-                    continue
-                status = item.stat(follow_symlinks=False)
-                if is_whiteout(status):
-                    found.append(("/" + path, DELETED))
-                    named = True
-                    continue
-                below = base.lookup("/" + path, follow=False)
-                is_directory = stat.S_ISDIR(status.st_mode)
-                inner = is_directory and visit(item.path, path + "/")
-                if below is None:
-                    found.append(("/" + path, ADDED))
-                elif inner or not (is_directory and below.is_dir and _same(status, below.status)):
-                    found.append(("/" + path, MODIFIED))
-                else:
-                    continue
+        for name, status in _entries(directory):
+            path = prefix + name
+            if path in ignored:
+                continue
+            if is_whiteout(status):
+                found.append(("/" + path, DELETED))
                 named = True
+                continue
+            below = base.lookup("/" + path, follow=False)
+            is_directory = stat.S_ISDIR(status.st_mode)
+            inner = is_directory and visit(f"{directory}/{name}", path + "/")
+            if below is None:
+                found.append(("/" + path, ADDED))
+            elif inner or not (is_directory and below.is_dir and _same(status, below.status)):
+                found.append(("/" + path, MODIFIED))
+            else:
+                continue
+            named = True
         return named
 
     visit(str(upper), "")
     return sorted(found)
+
+
+def _entries(directory: str) -> Iterator[tuple[str, os.stat_result]]:
+    """What is in a directory, but for what a running container removes meanwhile."""
+    try:
+        names = os.listdir(directory)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for name in names:
+        try:
+            status = os.lstat(f"{directory}/{name}")
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        yield name, status
 
 
 def _same(one: os.stat_result, other: os.stat_result) -> bool:
@@ -59,15 +71,13 @@ def state(merged: Path) -> State:
     found: State = {}
 
     def visit(directory: str, prefix: str) -> None:
-        with os.scandir(directory) as items:
-            for item in items:
-                status = item.stat(follow_symlinks=False)
-                is_dir = stat.S_ISDIR(status.st_mode)
-                # A directory's time changes with its names, which are compared themselves.
-                times = [] if is_dir else [status.st_ino, status.st_size, status.st_mtime_ns]
-                found[prefix + item.name] = [status.st_mode, status.st_uid, status.st_gid, *times]
-                if is_dir:
-                    visit(item.path, prefix + item.name + "/")
+        for name, status in _entries(directory):
+            is_dir = stat.S_ISDIR(status.st_mode)
+            # A directory's time changes with its names, which are compared themselves.
+            times = [] if is_dir else [status.st_ino, status.st_size, status.st_mtime_ns]
+            found[prefix + name] = [status.st_mode, status.st_uid, status.st_gid, *times]
+            if is_dir:
+                visit(f"{directory}/{name}", prefix + name + "/")
 
     visit(str(merged), "")
     return found
@@ -100,23 +110,35 @@ def _gone(before: State, after: State) -> list[str]:
 
 
 def take_changes(merged: Path, before: State, tree: Path, *, copy: bool = False) -> None:
-    """Move what is new or changed in `merged` to `tree`, as a layer; with `copy`, leave it there too."""
+    """Move what is new or changed in `merged` to `tree`, as a layer.
+
+    With `copy`, leave it there too, without what a running container removes meanwhile.
+    """
     after = state(merged)
     for path in sorted(after):
         if before.get(path) == after[path]:
             continue
-        _parents(merged, tree, path)
-        target = tree / path
-        if stat.S_ISDIR(after[path][0]):
-            target.mkdir(exist_ok=True)
-            _dress(target, os.lstat(merged / path))
-        elif copy:
-            copy_file(merged / path, target)
-        elif not stat.S_ISSOCK(after[path][0]):
-            os.rename(merged / path, target)
+        try:
+            _take(merged, tree, path, after[path][0], copy=copy)
+        except FileNotFoundError:
+            if not copy:
+                raise
     for path in _gone(before, after):
         _parents(merged, tree, path)
         write_whiteout(tree / path)
+
+
+def _take(merged: Path, tree: Path, path: str, mode: int, *, copy: bool) -> None:
+    _parents(merged, tree, path)
+    target = tree / path
+    if stat.S_ISDIR(mode):
+        status = os.lstat(merged / path)
+        target.mkdir(exist_ok=True)
+        _dress(target, status)
+    elif copy:
+        copy_file(merged / path, target)
+    elif not stat.S_ISSOCK(mode):
+        os.rename(merged / path, target)
 
 
 def _parents(merged: Path, tree: Path, path: str) -> None:
@@ -124,8 +146,9 @@ def _parents(merged: Path, tree: Path, path: str) -> None:
     for part in path.split("/")[:-1]:
         done = f"{done}/{part}" if done else part
         if not (tree / done).is_dir():
+            status = os.lstat(merged / done)
             (tree / done).mkdir()
-            _dress(tree / done, os.lstat(merged / done))
+            _dress(tree / done, status)
 
 
 def _dress(target: Path, status: os.stat_result) -> None:
