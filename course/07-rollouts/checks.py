@@ -603,7 +603,10 @@ _URL = "postgresql://orders:orders@127.0.0.1:5432/orders"
 
 
 def _sql(trial: Trial, statements: str) -> str:
-    """Statements in one transaction each way psql does it; its output. Raises CommandFailed with its error."""
+    """Run statements as psql runs a file, each a transaction of its own; its output.
+
+    Raises CommandFailed with its error.
+    """
     psql = ["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-f", "-", _URL]
     return trial.kubectl("exec", "-i", "deploy/db", "--", *psql, text=statements + "\n;\n")
 
