@@ -230,6 +230,7 @@ def releases_without_a_failed_request(trial: Trial) -> None:
     with trial.load("http://orders/", rate=RATE, timeout=SLOWEST) as load:
         load.collect(3 * RATE, within=20)
         first = _release(trial, 2)
+        trial.until(lambda: "2" in load.ok.by("version"), within=10)
         early = bool(load.failed) or not first.out
         if not early:
             trial.say("rolling back")
