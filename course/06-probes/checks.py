@@ -262,14 +262,16 @@ def asks_for_what_a_request_needs(trial: Trial) -> None:
         cuts = {}
         for name in ports:
             before = time.time()
-            trial.until(lambda: all(load.since(before).ok for load in (orders, prices)), within=12)
+            flows = (orders, prices, canaries[name])
+            trial.until(lambda: all(load.since(before).ok for load in flows), within=12)
             with trial.cut(f"app={name}") as cuts[name]:
                 trial.wait(10)
         trial.wait(2)
-    reached = {n: len(canaries[n].between(cut.start + 2, cut.end - 1).ok) for n, cut in cuts.items()}
+    tries = {name: canaries[name].between(cut.start + 2, cut.end - 1) for name, cut in cuts.items()}
+    reached = {name: len(tried.ok) for name, tried in tries.items()}
     trial.require(
         "fault",
-        not any(reached.values()),
+        not any(reached.values()) if all(tries.values()) else None,
         observed=f"connections that succeeded nevertheless: {reached}",
     )
     away = cuts["db"]
@@ -285,10 +287,13 @@ def asks_for_what_a_request_needs(trial: Trial) -> None:
         cut = cuts[name]
         loads = {"prices": prices} if claim == "prices" else {"orders": orders, "prices": prices}
         failed = {n: len(load.between(cut.start, cut.end).failed) for n, load in loads.items()}
+        answers = min(len(load.between(cut.start, cut.end)) for load in loads.values())
         trial.expect(
             claim,
-            not any(failed.values()),
-            observed=f"failed requests while {name} was away: {failed}",
+            False if any(failed.values()) else True if answers >= 10 else None,
+            observed=f"failed requests while {name} was away: {failed}"
+            if answers >= 10
+            else f"only {answers} answers came while {name} was away: is this machine too busy?",
             expected="none",
             hint=f"Can it answer without {name}? Then who took it out of the Service?",
         )
