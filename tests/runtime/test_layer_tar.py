@@ -43,6 +43,7 @@ def fill(tree: Path, *, names: list[str], mtime: int) -> None:
         path.write_text(name)
         os.utime(path, (mtime, mtime))
     (tree / "link").symlink_to("a/one")
+    os.utime(tree / "link", (mtime, mtime), follow_symlinks=False)
     os.link(tree / "a/one", tree / "b-hard")
     write_whiteout(tree / "a/deleted")
 

@@ -189,10 +189,11 @@ def _finish(tree: Path, entries: Iterable[Entry]) -> None:
     """Modes and times, children before their directories, so that no directory is closed too early."""
     root = os.geteuid() == 0
     for entry in sorted(entries, key=lambda entry: entry.path, reverse=True):
-        if entry.kind in "whl":
+        if entry.kind in "wh":
             continue
         target = tree / entry.path
-        # A plain user must be able to read what he stores; the entry keeps the true mode.
-        extra = 0 if root else (0o700 if entry.kind == "d" else 0o400)
-        os.chmod(target, entry.mode | extra)
-        os.utime(target, (entry.mtime, entry.mtime))
+        if entry.kind != "l":  # a link has no mode of its own
+            # A plain user must be able to read what he stores; the entry keeps the true mode.
+            extra = 0 if root else (0o700 if entry.kind == "d" else 0o400)
+            os.chmod(target, entry.mode | extra)
+        os.utime(target, (entry.mtime, entry.mtime), follow_symlinks=False)
