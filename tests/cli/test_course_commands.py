@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -158,9 +159,15 @@ def test_run_takes_several_lessons_at_a_time_and_keeps_their_order(clone: Clone)
         for file in lesson.rglob("*"):
             if file.is_file():
                 file.write_text(file.read_text().replace("90.", f"{number}.").replace('"90"', f'"{number}"'))
-    done = clone.json("run", "--jobs", "3")
-    assert [run["lesson"] for run in done["lessons"]] == ["90", "91", "92"]
-    assert done["passed"] is True
+    taker = course / "91-queries" / "lesson.md"
+    taker.write_text(taker.read_text().replace("  minutes:", "  alone: true\n  minutes:", 1))
+    done = clone.run("run", "--jobs", "3", "--json")
+    answer = json.loads(done.stdout)
+    assert [run["lesson"] for run in answer["lessons"]] == ["90", "91", "92"]
+    assert answer["passed"] is True
+    order = re.findall(r"(9\d)-queries  cell", done.stderr)
+    assert order[-5:] == ["91"] * 5
+    assert order.count("91") == 5
 
 
 def test_run_without_lessons_is_an_error(clone: Clone) -> None:

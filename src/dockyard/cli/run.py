@@ -43,7 +43,8 @@ from dockyard.home import Home
     type=click.IntRange(1, 8),
     default=1,
     show_default=True,
-    help="How many lessons at a time. Those without a cluster share the engine, and go one after the other.",
+    help="How many lessons at a time. Those without a cluster share the engine, and go one after the other; "
+    "one that takes nodes away has the cluster for itself, when the others are over.",
 )
 @click.option("--start", is_flag=True, help="The same as --answers start: the untouched starts must fail.")
 @click.option("--mine", is_flag=True, help="The same as --answers mine: your files in labs/.")
@@ -161,8 +162,12 @@ def run_lessons(
     # lessons that share a namespace.
     lanes = 1 if backend.namespace else jobs - 1
     with ThreadPoolExecutor(1) as engine, ThreadPoolExecutor(lanes) as cluster:
-        futures = [(cluster if lesson.needs_cluster else engine).submit(run, lesson) for lesson in lessons]
-        return [future.result() for future in futures]
+        futures = {
+            lesson.id: (cluster if lesson.needs_cluster else engine).submit(run, lesson)
+            for lesson in lessons
+            if not lesson.head["alone"]
+        }
+    return [futures[lesson.id].result() if lesson.id in futures else run(lesson) for lesson in lessons]
 
 
 def clear_namespace(lesson: Lesson) -> None:

@@ -50,7 +50,7 @@ class Lesson:
         for key in ("id", "title", "minutes"):
             if key not in head:
                 raise Mistake(f"{self.folder / 'lesson.md'}: its front matter has no dockyard.{key}")
-        return {"able": [], "needs": [], "images": {}, "platform": True, **head}
+        return {"able": [], "needs": [], "images": {}, "platform": True, "alone": False, **head}
 
     @property
     def id(self) -> str:
