@@ -154,7 +154,10 @@ def run_lessons(
         own = lesson.needs_cluster or not backend.namespace  # else it is another lesson's
         if lesson.head["platform"] and backend.has_cluster and own:
             clear_namespace(lesson)
-        return execute_lesson(lesson, folder=folder, env=env, say=say)
+        done = execute_lesson(lesson, folder=folder, env=env, say=say)
+        if done.passed and own and backend.has_cluster and len(lessons) > 1:
+            leave(lesson)
+        return done
 
     if jobs == 1:
         return [run(lesson) for lesson in lessons]
@@ -168,6 +171,15 @@ def run_lessons(
             if not lesson.head["alone"]
         }
     return [futures[lesson.id].result() if lesson.id in futures else run(lesson) for lesson in lessons]
+
+
+def leave(lesson: Lesson) -> None:
+    """End what a lesson left running, which would take memory from the next ones."""
+    backend = choose()
+    exercises = [exercise.namespace for exercise in lesson.exercises if exercise.on == "cluster"]
+    for namespace in [lesson.namespace, *exercises]:
+        with contextlib.suppress(StageFailed, ApiFailed):  # the lesson is over, and has passed
+            stage_on(backend, namespace).clear()
 
 
 def clear_namespace(lesson: Lesson) -> None:
